@@ -1,0 +1,98 @@
+"""What stage 1 hands on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+
+from domain.arrays import AnyArray, ByteArray, FloatArray, RowArray
+
+
+class Source(IntEnum):
+    """Where a candidate came from; the values of `Candidates.sources`."""
+
+    INDEX = 1
+    EXACT = 2
+    OVERLAY = 3
+
+
+class RemovalReason(IntEnum):
+    """Which filter removed a row; the values of `Removed.reasons`. The first that applies, in this order."""
+
+    MARKET = 1
+    TIER = 2
+    EXCLUDED = 3
+    SEEN = 4
+    FOLLOWED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Creators as parallel arrays of one length n, best similarity first, ties by creator id, no row twice. Treat the arrays as read-only.
+
+    rows: int64 [n], row numbers in the catalogue; similarities: float32 [n], finite; sources: uint8 [n] of `Source`.
+    """
+
+    rows: RowArray
+    similarities: FloatArray
+    sources: ByteArray
+
+    @classmethod
+    def empty(cls) -> Candidates:
+        """No candidates."""
+        return cls(np.empty(0, np.int64), np.empty(0, np.float32), np.empty(0, np.uint8))
+
+    @classmethod
+    def of(cls, rows: RowArray, similarities: FloatArray, source: Source) -> Candidates:
+        """Candidates that all come from one source."""
+        return cls(rows, similarities, np.full(len(rows), source, np.uint8))
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def take(self, positions: AnyArray | slice) -> Candidates:
+        """The candidates at `positions`: an int array, a bool mask or a slice."""
+        return Candidates(self.rows[positions], self.similarities[positions], self.sources[positions])
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What a filter took out: rows int64 [n] and, aligned, reasons uint8 [n] of `RemovalReason`."""
+
+    rows: RowArray
+    reasons: ByteArray
+
+    @classmethod
+    def none(cls) -> Removed:
+        """Nothing was removed."""
+        return cls(np.empty(0, np.int64), np.empty(0, np.uint8))
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def counts(self) -> dict[str, int]:
+        """Removed rows by the lower-case name of the filter."""
+        values, counts = np.unique(self.reasons, return_counts=True)
+        return {RemovalReason(int(v)).name.lower(): int(c) for v, c in zip(values, counts, strict=True)}
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """Candidates with what the ranker made of them.
+
+    candidates: n of them, as handed to the ranker.
+    scores: float32 [n], aligned with `candidates`; NaN where the row was not scored or its score was not finite.
+    order: int64 [m], positions into `candidates`, best first: by score, ties by creator id, rows without a score after all scored ones by
+    similarity, ties by creator id. m is at least min(page size, n), so a prefix of the full order is enough.
+    form: how the scores came to be: "whole", or "none" for similarity order.
+    """
+
+    candidates: Candidates
+    scores: FloatArray
+    order: RowArray
+    form: str
+
+    def __len__(self) -> int:
+        return len(self.candidates)

@@ -1,0 +1,98 @@
+"""What is shown, and how it came to be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from domain.arrays import FloatArray, RowArray
+from domain.candidates import Removed
+
+
+class Stage(IntEnum):
+    """The steps of one request; numbers as in the API."""
+
+    LOOK_UP = 1
+    RETRIEVE = 2
+    FILTER = 3
+    RANK = 4
+    COMPOSE = 5
+
+
+class DegradationReason(IntEnum):
+    """Why less than the full work was done; numbers as in the API."""
+
+    DEADLINE = 1
+    RANKER_FAILED = 2
+    RANKER_NONFINITE = 3
+    OVERLOAD = 4
+    FALLBACK_PROVIDER = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Degradation:
+    """A named rung: `stage` covered `served_count` of `wanted_count` rows because of `reason`."""
+
+    stage: Stage
+    reason: DegradationReason
+    wanted_count: int
+    served_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Slate:
+    """Served rows in order with their scores (float32, NaN: none) and similarities, and the reserve: kept candidates that are not shown."""
+
+    rows: RowArray
+    scores: FloatArray
+    similarities: FloatArray
+    reserve: RowArray
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A named way to serve within a bundle."""
+
+    name: str = "default"
+    index: str = "default"
+    ranker: str = "default"
+    objective: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one request can afford."""
+
+    retrieve_count: int
+    rank_count: int
+    remaining_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class StageRecord:
+    """One stage of one request, as the stage wrapper saw it."""
+
+    stage: Stage
+    duration_s: float
+    input_count: int
+    output_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recommended:
+    """The answer: the slate with everything that says how it came to be. `removed` + slate + reserve are exactly the retrieved rows."""
+
+    slate: Slate
+    removed: Removed
+    degradations: tuple[Degradation, ...]
+    records: tuple[StageRecord, ...]
+    plan: Plan
+    profile: Profile
+    receipt: str
+    scoring_form: str
+    retrieval_method: str
+    retrieved_count: int
