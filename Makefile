@@ -1,0 +1,133 @@
+# Two commands are enough: `make serve` and `make test`. `make help` lists the rest.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+# Override on the command line: `make PYTHON=python3.12 VENV=/tmp/venv setup`, `make test TESTS=tests/unit/slate`.
+PYTHON ?= python3
+VENV ?= .venv
+VENV_TRAIN ?= .venv-train
+VENV_LOCK ?= .venv-lock
+TESTS ?=
+
+PIP_FLAGS := --quiet --disable-pip-version-check
+# Every file is checked against the lock. All packages are wheels but hnswlib, which is compiled with the pinned tools of hnswlib-build.txt.
+LOCKED := $(PIP_FLAGS) --require-hashes --no-build-isolation --only-binary :all: --no-binary hnswlib
+LOCKS := requirements/hnswlib-build.txt requirements/setup.txt
+BIN := $(VENV)/bin
+SETUP := $(VENV)/.earshot-setup
+PROTOS := $(sort $(wildcard protos/earshot/v1/*.proto))
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-13s %s\n", $$1, $$2 }'
+
+# ---- Environments
+
+.PHONY: setup
+setup: $(SETUP) ## Create .venv from the hash-checked locks and install earshot into it; does nothing when it is up to date
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo 'error: Earshot needs Python 3.11 or newer; name one with make PYTHON=python3.12'; exit 1; }
+	@$(PYTHON) -c 'import pathlib, sys, sysconfig; sys.exit(not pathlib.Path(sysconfig.get_path("include"), "Python.h").exists())' || \
+		{ echo 'error: Python.h is missing: install the headers of Python (python3-dev); hnswlib is compiled here'; exit 1; }
+	@command -v "$${CXX:-c++}" > /dev/null || { echo 'error: no C++ compiler: install g++ or clang, or set CXX; hnswlib is compiled here'; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# Two steps, so that a change of pyproject.toml alone does not read the locks again.
+$(VENV)/.earshot-locks: $(LOCKS) | $(BIN)/python
+	@echo 'Installing the locked packages into $(VENV); compiling hnswlib takes about a minute ...'
+	@$(BIN)/python -m pip install $(LOCKED) -r requirements/hnswlib-build.txt
+	@$(BIN)/python -m pip install $(LOCKED) -r requirements/setup.txt
+	@touch $@
+
+$(SETUP): $(VENV)/.earshot-locks pyproject.toml
+	@$(BIN)/python -m pip install $(PIP_FLAGS) --no-deps --no-build-isolation --no-index -e .
+	@touch $@
+
+$(VENV_TRAIN)/.earshot-locks: requirements/hnswlib-build.txt requirements/train.txt
+	@test -x $(VENV_TRAIN)/bin/python || $(PYTHON) -m venv $(VENV_TRAIN)
+	@$(VENV_TRAIN)/bin/python -m pip install $(LOCKED) -r requirements/hnswlib-build.txt
+	@$(VENV_TRAIN)/bin/python -m pip install $(LOCKED) -r requirements/train.txt
+	@touch $@
+
+.PHONY: lock
+lock: ## Write the locks anew from pyproject.toml and requirements/*.in, with the newest versions allowed
+	@test -x $(VENV_LOCK)/bin/python || $(PYTHON) -m venv $(VENV_LOCK)
+	@$(VENV_LOCK)/bin/python -m pip install $(PIP_FLAGS) --require-hashes --only-binary :all: -r requirements/lock.txt
+	@compile() { $(VENV_LOCK)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --fork-strategy fewest \
+		--generate-hashes --no-emit-index-url --custom-compile-command 'make lock' "$$@"; }; \
+	compile pyproject.toml --extra build --extra dev -o requirements/setup.txt; \
+	compile requirements/hnswlib-build.in -c requirements/setup.txt -o requirements/hnswlib-build.txt; \
+	compile pyproject.toml --extra build --extra train -c requirements/setup.txt -o requirements/train.txt; \
+	compile requirements/lock.in -o requirements/lock.txt
+
+# ---- Use
+
+.PHONY: serve
+serve: $(SETUP) ## Set everything up, build the demo bundle and serve it on 127.0.0.1:50051
+	@exec $(BIN)/earshot demo
+
+.PHONY: test
+test: $(SETUP) ## Set everything up and run the tests; TESTS=path runs some of them
+	@$(BIN)/python -m pytest $(TESTS)
+
+.PHONY: bench
+bench: $(SETUP) ## Measure the served path against its raw compute and against plain servers, side by side
+	@$(BIN)/python -m bench
+
+.PHONY: demo-data
+demo-data: $(VENV_TRAIN)/.earshot-locks ## Make the committed demo world and its ranker anew, in .venv-train
+	@PYTHONPATH=.:gen:client $(VENV_TRAIN)/bin/python -m demo.make
+
+# ---- Checks
+
+.PHONY: check
+check: lint types imports protos-lint protos-check ## Everything that needs no running code: lint, format, types, imports, protos
+
+.PHONY: lint
+lint: $(SETUP) ## Check style and formatting
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+.PHONY: format
+format: $(SETUP) ## Fix what can be fixed, and format
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+.PHONY: types
+types: $(SETUP) ## Check the types, strictly
+	@$(BIN)/mypy
+
+.PHONY: imports
+imports: $(SETUP) ## Check the doors between the rooms
+	@PYTHONPATH=.:gen:client $(BIN)/lint-imports
+
+.PHONY: protos-lint
+protos-lint: $(SETUP) ## Lint the API
+	@$(BIN)/buf lint protos
+
+# Generated with the plugins of the environment, whose versions the lock pins.
+define generate
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m grpc_tools.protoc -I protos \
+		--python_out=$(1) --grpc_python_out=$(1) --mypy_out=$(1) --mypy_grpc_out=$(1) $(PROTOS)
+endef
+
+.PHONY: protos
+protos: $(SETUP) ## Generate gen/ anew from protos/
+	@rm -rf gen/earshot
+	@$(call generate,gen)
+
+.PHONY: protos-check
+protos-check: $(SETUP) ## Check that gen/ is what protos/ generates
+	@fresh="$$(mktemp -d)"; trap 'rm -rf "$$fresh"' EXIT; \
+	$(call generate,"$$fresh"); \
+	diff -r -x __pycache__ "$$fresh" gen || { echo 'error: gen/ differs from what protos/ generates; run make protos'; exit 1; }
+
+.PHONY: clean
+clean: ## Remove caches and build outputs, not the environments
+	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist out
+	@find . -name __pycache__ -type d -not -path './.venv*' -prune -exec rm -rf {} +
