@@ -1,0 +1,81 @@
+"""`earshot inspect`: what is in a bundle."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from cli.exit_codes import ExitCode
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare the flags."""
+    parser = subparsers.add_parser("inspect", help="what is in it, recall", description="Show what a bundle holds, without loading its index.")
+    parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="the bundle's directory")
+    parser.add_argument("--json", action="store_true", help="print the manifest as JSON")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the manifest for a person, or for a program."""
+    from bundle.open import open_bundle  # noqa: PLC0415 - keeps `earshot --help` quick
+
+    opened = open_bundle(args.bundle)
+    if args.json:
+        print((args.bundle / "manifest.json").read_text(encoding="utf-8"))
+        return ExitCode.OK
+    manifest = opened.manifest
+    console = Console()
+    console.print(_table("bundle", _facts(opened.digest, manifest)))
+    console.print(_columns(manifest))
+    for name, description in manifest.indexes.items():
+        console.print(_table(f"index {name}", {k: v for k, v in description.items() if k != "curve"}))
+        console.print(_curve(description.get("curve", ())))
+    for name, description in manifest.rankers.items():
+        console.print(_table(f"ranker {name}", description))
+    return ExitCode.OK
+
+
+def _facts(digest: str, manifest: Any) -> dict[str, object]:
+    size = sum(record.size for record in manifest.files.values())
+    return {
+        "version": manifest.version,
+        "digest": digest,
+        "embedding space": manifest.embedding_space,
+        "creators": f"{manifest.creator_count:,} x {manifest.dimension_count}",
+        "users": f"{manifest.user_count:,}",
+        "similarity": manifest.space,
+        "candidates": manifest.candidate_count,
+        "recall": f"{manifest.recall:.4f}",
+        "size": f"{size / 1e6:,.1f} MB in {len(manifest.files)} files",
+        "left out": ", ".join(manifest.left_out) or "-",
+        "dropped": ", ".join(f"{count:,} {name}" for name, count in manifest.dropped.items()) or "-",
+    }
+
+
+def _columns(manifest: Any) -> Table:
+    table = Table("column", "kind", "dtype", "width", "meaning", title="columns", title_justify="left")
+    for side, specs in (("creator", manifest.creator_columns), ("user", manifest.user_columns)):
+        for spec in specs:
+            table.add_row(f"{side}.{spec.name}", spec.kind, spec.dtype, str(spec.width or "any"), spec.meaning)
+    return table
+
+
+def _curve(points: Any) -> Table:
+    table = Table("effort", "recall", "ms per query", title="recall against effort", title_justify="left")
+    for effort, recall, duration_ms in points:
+        table.add_row(str(effort), f"{recall:.4f}", f"{duration_ms:.3f}")
+    return table
+
+
+def _table(title: str, facts: Mapping[str, object]) -> Table:
+    table = Table(title=title, title_justify="left", show_header=False)
+    for key, value in facts.items():
+        table.add_row(str(key), value if isinstance(value, str) else json.dumps(value))
+    return table

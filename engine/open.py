@@ -1,0 +1,116 @@
+"""The composition root of serving. `prepare` runs before the fork and loads what is shared; `Prepared.start` runs in each worker after it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from bundle.check_files import check_files
+from bundle.check_tables import check_tables
+from bundle.open import Bundle, open_bundle
+from domain.candidates import Candidates, Source
+from domain.columns import InputSchema
+from domain.deadline import Clock, Deadline
+from domain.progress import SILENT
+from domain.request import User
+from domain.slate import Profile
+from domain.stages import Progress, Ranker, Retriever
+from engine.budget import RankingCost, measure_cost
+from engine.golden import prove
+from engine.look_up import UserLookUp
+from engine.rank_within import OnFailure, RankWithin
+from engine.recommend import Engine, Way
+from engine.sample_request import sample_user
+from engine.sent_features import SentFeatures
+from ranking.open import open_ranker
+from ranking.similarity_ranker import SimilarityRanker
+from retrieval.open import open_retriever
+from slate.top_n import TopNComposer
+
+
+@dataclass(frozen=True, slots=True)
+class StartOptions:
+    """How a worker runs the rankers. provider: "cpu", "cuda" or "auto". proved: another worker has proved this bundle already."""
+
+    provider: str = "cpu"
+    proved: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A bundle with its indexes loaded, and no ONNX session yet: fork as often as you like, then `start` in the child."""
+
+    bundle: Bundle
+    retrievers: Mapping[str, Retriever]
+
+    def start(self, options: StartOptions, clock: Clock, on_failure: OnFailure) -> Engine:
+        """Create the ONNX sessions, warm up, measure the ranking cost and prove the golden requests.
+
+        Raises ArtifactError when the bundle does not give its golden slates, ProviderUnavailable when the provider is not there.
+        """
+        rankers = {name: self._open_ranker(name, options.provider) for name in self.bundle.manifest.rankers}
+        costs = {name: self._warm_up(ranker, clock) for name, ranker in rankers.items()}
+        ways = {}
+        for name, profile in self.bundle.manifest.profiles.items():
+            ranker = rankers[profile.ranker]
+            within = RankWithin(ranker, SimilarityRanker(self.bundle.creators), costs[profile.ranker], on_failure)
+            ways[name] = self._way(profile, within, ranker.schema)
+        engine = Engine(self.bundle, ways, clock)
+        if not options.proved:
+            prove(_without_budget(engine), self.bundle.path)
+        return engine
+
+    def _open_ranker(self, name: str, provider: str) -> Ranker:
+        description = self.bundle.manifest.rankers[name]
+        return open_ranker(self.bundle.path / "rankers" / name, description, self.bundle.creators, provider)
+
+    def _way(self, profile: Profile, within: RankWithin, schema: InputSchema) -> Way:
+        manifest, creators = self.bundle.manifest, self.bundle.creators
+        look_up = UserLookUp(
+            users=self.bundle.users,
+            space=manifest.embedding_space,
+            dimension_count=manifest.dimension_count,
+            user_features=SentFeatures("user", "user.features", schema.user, schema.vocabularies, creators),
+            context_features=SentFeatures("context", "context_features", schema.context, schema.vocabularies, creators),
+        )
+        return Way(profile, look_up, self.retrievers[profile.index], within, TopNComposer())
+
+    def _warm_up(self, ranker: Ranker, clock: Clock) -> RankingCost:
+        """Run the ranker at the counts it will see, so that no request pays for first runs, and learn what it costs."""
+        count = min(self.bundle.manifest.candidate_count, len(self.bundle.creators))
+        user = sample_user(self.bundle, ranker.schema)
+        return measure_cost(lambda n: _rank_first(ranker, user, n, clock), max(1, count // 8), count, clock)
+
+
+def prepare(path: Path, progress: Progress = SILENT) -> Prepared:
+    """Open a bundle, check digests and structure, and load its indexes. No threads, no gRPC, no onnxruntime: the caller may fork afterwards.
+
+    Raises ArtifactError or InputNotFound.
+    """
+    bundle = open_bundle(path)
+    check_files(path, bundle.manifest, progress)
+    check_tables(bundle)
+    return load_indexes(bundle)
+
+
+def load_indexes(bundle: Bundle) -> Prepared:
+    """Load the indexes of a bundle whose files were checked, or have just been written."""
+    retrievers = {
+        name: open_retriever(bundle.path / "indexes" / name, description, bundle.creators) for name, description in bundle.manifest.indexes.items()
+    }
+    return Prepared(bundle, retrievers)
+
+
+def _rank_first(ranker: Ranker, user: User, count: int, clock: Clock) -> object:
+    rows = np.arange(count, dtype=np.int64)
+    candidates = Candidates.of(rows, np.linspace(1.0, 0.0, count, dtype=np.float32), Source.INDEX)
+    return ranker.rank(user, candidates, min(count, 20), {}, Deadline.never(clock))
+
+
+def _without_budget(engine: Engine) -> Engine:
+    """The same engine with a ranking cost of zero: a proof must never be cut short by a slow machine."""
+    ways = {name: replace(way, rank=replace(way.rank, cost=RankingCost())) for name, way in engine.ways.items()}
+    return replace(engine, ways=ways)
