@@ -1,0 +1,1 @@
+"""The measurements behind docs/adr: small, seeded, each reproduced by the command in its decision."""
