@@ -31,6 +31,14 @@ class Restriction(Protocol):
         """All rows that may be shown, int64 ascending; None when that is the whole catalogue."""
         ...
 
+    def allowed_count(self) -> int:
+        """About how many rows may be shown, for planning; costs nothing."""
+        ...
+
+    def reach(self, count: int) -> int:
+        """About how many of the most similar creators have to be looked through to find `count` that may be shown, for planning."""
+        ...
+
 
 class UserSource(Protocol):
     """Finds listed users."""
