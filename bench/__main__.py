@@ -1,0 +1,59 @@
+"""`python -m bench`: measure, print, write JSON. Exit code 1 when calls failed or answers differ: such figures mean nothing."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.console import Console
+
+from bench.bundles import ensure_bundle
+from bench.engine_only import compare_in_process
+from bench.machine import load_average, machine_facts
+from bench.options import parse
+from bench.profiles import profile_engine
+from bench.report import Result, show, write_json
+from bench.run import measure
+from cli.progress import ConsoleProgress
+
+
+def main() -> int:
+    """Run what the command line asks for."""
+    options, console = parse(), Console(width=None if sys.stdout.isatty() else 150)
+    bundles = {world: ensure_bundle(world, options.data, options.rebuild) for world in options.worlds}
+    if options.profile or options.engine_only:
+        for world, bundle in bundles.items():
+            work = profile_engine if options.profile else compare_in_process
+            work(world, bundle, options.request_count, console)
+        return 0
+    facts = {**machine_facts(), "load_average_before": load_average(), "served": asdict(options.served)}
+    console.print(
+        f"{facts['cpu']}, {facts['cores']} cores; served path: {options.served.worker_count} workers x {options.served.thread_count} threads"
+    )
+    results = []
+    for world, bundle in bundles.items():
+        with ConsoleProgress() as progress:
+            samples, differences = measure(world, bundle, options, progress)
+        results.append(Result(world, _index_facts(bundle), samples, differences))
+        show(results[-1], options.contestants, console)
+    write_json(options.out, results, facts)
+    console.print(f"\nwritten to {options.out}")
+    return _verdict(results, console)
+
+
+def _index_facts(bundle: Path) -> dict[str, object]:
+    description = json.loads((bundle / "manifest.json").read_text())["indexes"]["default"]
+    return {name: description[name] for name in ("kind", "m", "ef_construction", "ef", "recall", "count")}
+
+
+def _verdict(results: list[Result], console: Console) -> int:
+    unsound = [result.world.vectors for result in results if not result.sound]
+    if unsound:
+        console.print(f"calls failed, were degraded, or answers differ ({', '.join(unsound)}): these figures mean nothing", style="bold red")
+    return 1 if unsound else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

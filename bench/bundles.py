@@ -1,0 +1,48 @@
+"""The bundles that are measured, built by the real build and kept between runs."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from bench.data import World, write_inputs
+from bench.question import CANDIDATE_COUNT
+from cli.progress import ConsoleProgress
+from engine.build import BuildOptions, build
+
+
+def ensure_bundle(world: World, data: Path, rebuild: bool) -> Path:
+    """The bundle of a world below `data`; its inputs are written and it is built when it is not there, or when asked for."""
+    directory = data / world.key
+    inputs, bundle = directory / "inputs", directory / "bundle"
+    if not inputs.is_dir():
+        _write_whole(world, inputs)
+    if rebuild and bundle.is_dir():
+        shutil.rmtree(bundle)
+    if not bundle.is_dir():
+        _build(world, inputs, bundle)
+    return bundle
+
+
+def _write_whole(world: World, inputs: Path) -> None:
+    """All inputs or none: an interrupted run must not leave half of them."""
+    partial = inputs.with_name("inputs.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    write_inputs(world, partial)
+    partial.rename(inputs)
+
+
+def _build(world: World, inputs: Path, bundle: Path) -> None:
+    options = BuildOptions(
+        creators=inputs / "creators.parquet",
+        ranker=inputs / "ranker.onnx",
+        out=bundle,
+        users=inputs / "users.parquet",
+        binding=inputs / "binding.toml",
+        embedding_space=world.vectors,
+        bundle_version=world.key,
+        candidates=CANDIDATE_COUNT,
+    )
+    with ConsoleProgress() as progress:
+        build(options, progress)

@@ -1,0 +1,53 @@
+"""The contestants behind one face: whoever it is, a block goes in and a measurement comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from bench import in_process, load
+from bench.blocks import Block, Measured
+from bench.remote import Remote
+from bench.servers import ServedConfig, plain_server, served
+
+Contestant = Callable[[Block], Measured]
+PLAIN_MODULES = {"typical": "bench.plain_typical", "tuned": "bench.plain_tuned", "floor": "bench.floor"}
+
+
+@contextmanager
+def started(names: tuple[str, ...], bundle: Path, config: ServedConfig, logs: Path) -> Iterator[dict[str, Contestant]]:
+    """All of them up at the same time while the context lasts; who has no block to do waits and costs next to nothing."""
+    logs.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        client = stack.enter_context(Remote(_make_load))
+        found: dict[str, Contestant] = {}
+        for name in names:
+            if name in ("raw", "engine"):
+                found[name] = stack.enter_context(Remote(_make_local, name, bundle))
+            else:
+                server = served(bundle, config, logs) if name == "served" else plain_server(PLAIN_MODULES[name], bundle, logs)
+                found[name] = _Served(client, stack.enter_context(server))
+        yield found
+
+
+class _Served:
+    """A server as seen through the load generator."""
+
+    def __init__(self, client: Remote, target: load.Target) -> None:
+        self._client = client
+        self._target = target
+
+    def __call__(self, block: Block) -> Measured:
+        measured: Measured = self._client(self._target, block)
+        return measured
+
+
+def _make_load() -> Callable[[load.Target, Block], Measured]:
+    return load.put
+
+
+def _make_local(name: str, bundle: Path) -> Contestant:
+    in_process.stay_on_one_core()
+    path = in_process.raw_path(bundle) if name == "raw" else in_process.engine_path(bundle)
+    return lambda block: in_process.put(path, block)

@@ -1,0 +1,137 @@
+"""What a run prints and writes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.data import World
+from bench.figures import RATIOS, Ratio, Sample, figures_of, median_ratio, ratios_by_round
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """All that was measured over one world. index: what the manifest says about the index that everybody opened."""
+
+    world: World
+    index: dict[str, object]
+    samples: list[Sample]
+    differences: dict[str, list[str]]
+
+    @property
+    def levels(self) -> list[int]:
+        """Requests in flight, ascending."""
+        return sorted({sample.in_flight for sample in self.samples})
+
+    @property
+    def contestants(self) -> list[str]:
+        """In the order of the first round."""
+        return list(dict.fromkeys(sample.contestant for sample in self.samples))
+
+    def of(self, contestant: str, in_flight: int) -> list[Sample]:
+        """The samples of one contestant at one level, in round order."""
+        return [s for s in self.samples if s.contestant == contestant and s.in_flight == in_flight]
+
+    @property
+    def sound(self) -> bool:
+        """Whether the figures mean anything: every call answered with OK, no rung taken, all answers alike."""
+        figures = [figures_of(self.of(name, level)) for level in self.levels for name in self.contestants]
+        return not any(self.differences.values()) and not any(f.failure_count or f.degraded_count for f in figures)
+
+
+def show(result: Result, names: Sequence[str], console: Console) -> None:
+    """Print the figures and the ratios. names: the contestants in the order to list them."""
+    index = result.index
+    console.print(
+        f"\n[bold]{result.world.vectors}[/]: {result.world.creator_count} creators, {result.world.user_count} users, "
+        f"index effort {index['ef']}, recall {index['recall']:.4f}"
+    )
+    console.print(_figures_table(result, names))
+    console.print(_ratio_table(result))
+    for name, problems in result.differences.items():
+        told = "; ".join(problems) or "the same as the raw compute's"
+        console.print(f"answers of {name}: {told}", style="red" if problems else None)
+
+
+def _figures_table(result: Result, names: Sequence[str]) -> Table:
+    table = Table("in flight", "contestant", title="Medians over rounds; CPU of the whole process tree", title_justify="left")
+    for heading in ("CPU ms/request", "requests/s", "p50 ms", "p95 ms", "p99 ms", "requests", "failed", "degraded"):
+        table.add_column(heading, justify="right")
+    for level in result.levels:
+        for name in (n for n in names if n in result.contestants):
+            f = figures_of(result.of(name, level))
+            times = (f"{f.p50_ms:.2f}", f"{f.p95_ms:.2f}", f"{f.p99_ms:.2f}")
+            counts = (str(f.request_count), str(f.failure_count), str(f.degraded_count))
+            in_flight = "1" if name in ("raw", "engine") else str(level)
+            table.add_row(in_flight, name, f"{f.cpu_ms:.3f}", f"{f.requests_per_s:.0f}", *times, *counts)
+        table.add_section()
+    return table
+
+
+def _ratio_table(result: Result) -> Table:
+    table = Table("CPU per request", title="Ratios within each round: median (least to most)", title_justify="left")
+    for level in result.levels:
+        table.add_column(f"{level} in flight", justify="right")
+    table.add_column("target", justify="right")
+    for ratio in RATIOS:
+        if median_ratio(result.samples, ratio, result.levels[0]) is not None:
+            target = "" if ratio.target is None else f"<= {ratio.target:.2f}"
+            table.add_row(ratio.name, *(_ratio_cell(result, ratio, level) for level in result.levels), target)
+    return table
+
+
+def _ratio_cell(result: Result, ratio: Ratio, level: int) -> str:
+    found = ratios_by_round(result.samples, ratio, level)
+    median = median_ratio(result.samples, ratio, level)
+    assert median is not None
+    verdict = "" if ratio.target is None else " [green]met[/]" if median <= ratio.target else " [red]missed[/]"
+    return f"{median:.3f} ({min(found):.2f} to {max(found):.2f}){verdict}"
+
+
+def write_json(path: Path, results: Sequence[Result], facts: dict[str, object]) -> None:
+    """Everything, for a program or for a later look: facts, medians, ratios and every block."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = {"format": FORMAT, "facts": facts, "results": [_json_of(result) for result in results]}
+    path.write_text(json.dumps(content, indent=1) + "\n")
+
+
+def _json_of(result: Result) -> dict[str, object]:
+    return {
+        "world": asdict(result.world),
+        "index": result.index,
+        "sound": result.sound,
+        "differences": result.differences,
+        "figures": {str(level): {name: asdict(figures_of(result.of(name, level))) for name in result.contestants} for level in result.levels},
+        "ratios": {ratio.name: _ratio_json(result, ratio) for ratio in RATIOS},
+        "blocks": [_block_json(sample) for sample in result.samples],
+    }
+
+
+def _ratio_json(result: Result, ratio: Ratio) -> dict[str, object]:
+    by_level = {str(level): ratios_by_round(result.samples, ratio, level) for level in result.levels}
+    medians = {str(level): median_ratio(result.samples, ratio, level) for level in result.levels}
+    return {"target": ratio.target, "median": medians, "by_round": by_level}
+
+
+def _block_json(sample: Sample) -> dict[str, object]:
+    block = sample.measured
+    return {
+        "round": sample.round,
+        "in_flight": sample.in_flight,
+        "contestant": sample.contestant,
+        "cpu_ms_per_request": block.cpu_ms_per_request,
+        "client_cpu_ms_per_request": block.client_cpu_ms / len(block.latencies_ms),
+        "requests_per_s": block.requests_per_s,
+        "p50_ms": block.percentile_ms(50),
+        "p95_ms": block.percentile_ms(95),
+        "p99_ms": block.percentile_ms(99),
+        "failures": dict(block.failures),
+        "degraded": block.degraded,
+    }

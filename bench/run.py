@@ -1,0 +1,54 @@
+"""One interleaved run over one world."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from bench.answers import first_differences
+from bench.blocks import Block
+from bench.contestants import Contestant, started
+from bench.data import World
+from bench.figures import Sample
+from bench.options import Options
+from bench.question import PAGE_SIZE
+from bench.schedule import Turn, turns, users_of
+from domain.stages import Progress
+
+COMPARED_COUNT = 500  # answers per contestant that are held against the raw compute's
+COMPARED_IN_FLIGHT = 4
+
+
+def measure(world: World, bundle: Path, options: Options, progress: Progress) -> tuple[list[Sample], dict[str, list[str]]]:
+    """(all samples in the order they were run; per contestant, what is wrong with its answers: empty lists when they agree)."""
+    names = options.contestants
+    progress.start(f"{world.vectors}: starting {', '.join(names)}", 1)
+    with started(names, bundle, options.served, options.data / "logs") as contestants:
+        progress.start(f"{world.vectors}: comparing answers, warming up", len(names))
+        differences = compare(contestants, world, progress)
+        order = list(turns(options.round_count, options.levels, names))
+        progress.start(f"{world.vectors}: {options.request_count} requests at each of {options.levels} in flight", len(order))
+        return list(_sampled(contestants, world, options, order, progress)), differences
+
+
+def compare(contestants: Mapping[str, Contestant], world: World, progress: Progress) -> dict[str, list[str]]:
+    """Per contestant that gives answers, what is wrong with them. The raw compute is the reference; without it nothing is compared."""
+    rows = users_of(Turn(0, COMPARED_IN_FLIGHT, ""), world.user_count, COMPARED_COUNT, world.seed)
+    answers = {}
+    for name, contestant in contestants.items():
+        answers[name] = contestant(Block(rows, COMPARED_IN_FLIGHT, keep_answers=COMPARED_COUNT)).answers
+        progress.advance(1)
+    if "raw" not in answers:
+        return {}
+    compared = [name for name in answers if name not in ("raw", "floor")]
+    return {name: first_differences(answers["raw"], answers[name], PAGE_SIZE) for name in compared}
+
+
+def _sampled(
+    contestants: Mapping[str, Contestant], world: World, options: Options, order: list[Turn], progress: Progress
+) -> Iterator[Sample]:  # the loop of the benchmark
+    for turn in order:
+        rows = users_of(turn, world.user_count, options.block_size, world.seed)
+        measured = contestants[turn.contestant](Block(rows, turn.in_flight))
+        yield Sample(turn.round, turn.in_flight, turn.contestant, measured)
+        progress.advance(1)
