@@ -1,0 +1,72 @@
+"""Retrieval from an hnswlib index."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import hnswlib
+import numpy as np
+
+from domain.arrays import FloatArray, RowArray
+from domain.candidates import Candidates, Source
+from domain.deadline import Deadline
+from domain.errors import ArtifactError, ArtifactReason
+from retrieval.description import COSINE, INDEX_FILE, IndexDescription
+from retrieval.exact_source import ExactSource
+from retrieval.ordering import best_first, settle_ties
+from retrieval.vectors import as_query, index_query
+
+
+class HnswSource:
+    """A CandidateSource over a loaded index. Searches are safe from any thread and release the GIL; nothing is ever added or resized.
+
+    Effort is steered through the number of results asked of hnswlib: its `set_ef` races with searches, and it searches with max(ef, k) anyway.
+    """
+
+    def __init__(self, index: hnswlib.Index, description: IndexDescription, exact: ExactSource, id_ranks: RowArray) -> None:
+        """index: holds `description.count` vectors whose labels are rows. exact: answers when the index cannot, and recomputes inner products."""
+        self._index, self._description, self._exact, self._id_ranks = index, description, exact, np.asarray(id_ranks)
+        self._cosine = description.space == COSINE
+
+    @classmethod
+    def load(cls, directory: Path, description: IndexDescription, embeddings: FloatArray, norms: FloatArray, id_ranks: RowArray) -> HnswSource:
+        """Read `directory`/hnsw.bin, which `check_index_file` must have passed: hnswlib trusts it blindly. Holds the GIL for seconds per million
+        rows, so it belongs before serving."""
+        path = directory / INDEX_FILE
+        index = hnswlib.Index(space="ip", dim=description.padded_dimension_count)
+        try:
+            index.load_index(str(path), max_elements=description.count)
+        except RuntimeError as error:
+            raise ArtifactError(path, ArtifactReason.INDEX_CORRUPT, f"hnswlib cannot read it ({error}); build the bundle again") from error
+        index.set_num_threads(1)
+        # hnswlib forgets ef when it saves. A floor under every search; `retrieve` never asks for fewer results than this.
+        index.set_ef(description.ef)
+        return cls(index, description, ExactSource(embeddings, norms, id_ranks, description.space), id_ranks)
+
+    def effort(self, count: int) -> int:
+        """The effort that `retrieve` spends on `count` candidates."""
+        return self._description.effort(count)
+
+    def retrieve(self, query: FloatArray, count: int, deadline: Deadline) -> Candidates:
+        """The `count` most similar creators, at the tuned recall. Where the graph leads to fewer than asked, the exact scan answers."""
+        vector = as_query(query, self._description.dimension_count)
+        count = min(count, self._description.count)
+        if count <= 0:
+            return Candidates.empty()
+        deadline.check("search the index")
+        try:
+            # num_threads=1: with more, hnswlib starts threads in every call.
+            labels, distances = self._index.knn_query(
+                index_query(vector, self._description.padded_dimension_count), k=self._description.effort(count), num_threads=1
+            )
+        except RuntimeError:  # fewer reachable than asked; the only reason that is left for a checked file
+            return self._exact.retrieve(vector, count, deadline)
+        rows, similarities = self._best(vector, labels[0].view(np.int64), distances[0], count)
+        return Candidates.of(rows, similarities, Source.INDEX)
+
+    def _best(self, vector: FloatArray, rows: RowArray, distances: FloatArray, count: int) -> tuple[RowArray, FloatArray]:
+        """The best `count` of what hnswlib found, which comes best first with distance = 1 - product of unit vectors."""
+        if self._cosine:
+            return settle_ties(rows, np.float32(1.0) - distances, self._id_ranks, count)
+        # Products are scaled by norms in the index, which costs digits: compute them again from the embeddings as given.
+        return best_first(rows, self._exact.similarities_of(vector, rows), self._id_ranks, count)

@@ -1,0 +1,154 @@
+"""Measuring an index's recall against the exact answer, and finding the least effort that reaches the asked one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import hnswlib
+import numpy as np
+
+from domain.arrays import FloatArray, RowArray
+from domain.deadline import Clock
+from domain.stages import Progress
+from retrieval.exact_source import ExactSource
+from retrieval.vectors import index_query
+
+LADDER_STEP = 1.4
+"""Each rung spends this much more effort than the one before; bisection between the last two rungs finds the rest."""
+
+FINENESS = 0.05
+"""Bisection ends when the two efforts are this close: recall moves by tenths of a point there."""
+
+STANDARD_ERRORS = 2.0
+"""The recall that is promised lies so many standard errors below the measured mean: queries not yet seen fall short of it 1 time in 40."""
+
+TIE = 1e-6
+"""A creator this close (relatively) to the last of the exact answer is as good as it: equal vectors have no one right order here."""
+
+BLOCK_PRODUCTS = 1 << 24
+"""Products of queries and creators held at a time (64 MB)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """Queries with their exact answers. queries: float32 [Q, D] as given; rows: int64 [Q, k]; floors: float32 [Q], the k-th similarity."""
+
+    queries: FloatArray
+    rows: RowArray
+    floors: FloatArray
+
+    @property
+    def count(self) -> int:
+        """How many rows one answer has."""
+        return int(self.rows.shape[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One effort: mean recall over the queries, its standard error, and milliseconds per query on one thread."""
+
+    effort: int
+    mean: float
+    error: float
+    milliseconds: float
+
+    @property
+    def promised(self) -> float:
+        """The recall that holds for unseen queries."""
+        return max(0.0, self.mean - STANDARD_ERRORS * self.error)
+
+
+class Probe:
+    """Asks an index with chosen efforts and compares with the truth."""
+
+    def __init__(self, index: hnswlib.Index, padded: int, exact: ExactSource, truth: Truth, clock: Clock) -> None:
+        """exact computes similarities of ties; clock in seconds."""
+        self._index, self._padded, self._exact, self._truth, self._clock = index, padded, exact, truth, clock
+
+    def measure(self, effort: int) -> Measured:
+        """Every query once. A query for which the graph leads to fewer than `effort` counts as all missed."""
+        queries = [index_query(query, self._padded) for query in self._truth.queries]
+        start_s = self._clock()
+        answers = [self._ask(query, effort) for query in queries]
+        milliseconds = (self._clock() - start_s) * 1e3 / len(queries)
+        recalls = np.array([self._recall(i, rows) for i, rows in enumerate(answers)])
+        return Measured(effort, float(recalls.mean()), float(recalls.std() / math.sqrt(len(recalls))), milliseconds)
+
+    def _ask(self, query: FloatArray, effort: int) -> RowArray:
+        try:
+            labels, _ = self._index.knn_query(query, k=effort, num_threads=1)
+        except RuntimeError:
+            return np.empty(0, np.int64)
+        found: RowArray = labels[0, : self._truth.count].astype(np.int64)
+        return found
+
+    def _recall(self, i: int, rows: RowArray) -> float:
+        missed = rows[~np.isin(rows, self._truth.rows[i])]
+        hits = len(rows) - len(missed)
+        if len(missed):
+            floor = float(self._truth.floors[i])
+            hits += int((self._exact.similarities_of(self._truth.queries[i], missed) >= floor - TIE * abs(floor)).sum())
+        return hits / self._truth.count
+
+
+def exact_answers(embeddings: FloatArray, scale: FloatArray | None, queries: FloatArray, count: int, progress: Progress) -> Truth:
+    """The `count` (<= N) best rows of every query by product, divided by `scale` [N] where given. Blocked over N: needs some 200 MB."""
+    best = np.full((len(queries), count), -np.inf, np.float32)
+    rows = np.zeros((len(queries), count), np.int64)
+    size = max(count, BLOCK_PRODUCTS // len(queries))
+    progress.start("compute the exact answers", len(embeddings))
+    for start in range(0, len(embeddings), size):
+        block = np.asarray(embeddings[start : start + size])
+        products = queries @ block.T
+        if scale is not None:
+            products /= scale[start : start + size]
+        for i, similarities in enumerate(products):
+            _keep_best(best[i], rows[i], similarities, start)
+        progress.advance(len(block))
+    return Truth(queries, rows, best.min(axis=1))
+
+
+def _keep_best(best: FloatArray, rows: RowArray, similarities: FloatArray, start: int) -> None:
+    """Replace `best` and `rows`, in place, by the best of them and of a block that starts at row `start`."""
+    hits = np.flatnonzero(similarities > best.min())
+    if not len(hits):
+        return
+    values = np.concatenate((best, similarities[hits]))
+    found = np.concatenate((rows, hits + start))
+    kept = np.argpartition(values, len(hits))[len(hits) :]
+    best[:], rows[:] = values[kept], found[kept]
+
+
+def efforts(count: int, cap: int) -> Iterator[int]:
+    """The rungs from `count` to `cap`, both included."""
+    effort = count
+    while effort < cap:
+        yield effort
+        effort = math.ceil(effort * LADDER_STEP)
+    yield cap
+
+
+def tune(probe: Probe, rungs: list[int], recall: float, progress: Progress) -> tuple[Measured | None, list[Measured]]:
+    """(the measured least effort that promises `recall`, or None when no rung does; everything that was measured, by effort)."""
+    curve: list[Measured] = []
+    progress.start("tune the search effort", len(rungs))
+    for rung in rungs:
+        curve.append(probe.measure(rung))
+        progress.advance(1)
+        if curve[-1].promised >= recall:
+            break
+    progress.advance(len(rungs) - len(curve))
+    if curve[-1].promised < recall:
+        return None, curve
+    enough = curve[-1]
+    too_little = curve[-2].effort if len(curve) > 1 else enough.effort
+    while enough.effort - too_little > FINENESS * enough.effort:
+        between = probe.measure((enough.effort + too_little) // 2)
+        curve.append(between)
+        if between.promised >= recall:
+            enough = between
+        else:
+            too_little = between.effort
+    return enough, sorted(curve, key=lambda point: point.effort)

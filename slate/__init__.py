@@ -1,0 +1,1 @@
+"""Stage 3: what is shown, and the receipt that says how it came to be."""
