@@ -55,7 +55,12 @@ class PlainAnswers:
         return self.unit @ (query / np.linalg.norm(query))
 
     def score(self, user: int, rows: np.ndarray, context: dict) -> np.ndarray:
-        feed = {given.name: self._input(given, user, rows, context) for given in self.session.get_inputs()}
+        return self.run(self.feed(user, rows, context))
+
+    def feed(self, user: int, rows: np.ndarray, context: dict) -> dict[str, np.ndarray]:
+        return {given.name: self._input(given, user, rows, context) for given in self.session.get_inputs()}
+
+    def run(self, feed: dict[str, np.ndarray]) -> np.ndarray:
         return self.session.run(["probabilities"], feed)[0][:, 1]
 
     def _available(self, market: str) -> list[bool]:

@@ -62,10 +62,14 @@ def test_each_score_depends_on_its_own_row_alone(answers):
     np.testing.assert_allclose(alone, together, atol=1e-6)
 
 
-def test_scores_do_not_depend_on_how_embeddings_of_the_history_are_padded(answers):
-    """A newcomer without history gets finite scores: the mask keeps the zero vectors out."""
+def test_what_the_mask_hides_in_the_history_changes_no_score(answers):
     newcomer = next(row for row, history in enumerate(answers.users["history"]) if not history)
-    assert np.isfinite(answers.score(newcomer, np.arange(50), {})).all()
+    feed = answers.feed(newcomer, np.arange(50), {})
+    assert not feed["history_mask"].any()
+    scores = answers.run(feed)
+    noise = np.random.default_rng(0).normal(size=feed["history"].shape).astype(np.float32)
+    assert np.isfinite(scores).all()
+    np.testing.assert_array_equal(answers.run({**feed, "history": noise}), scores)
 
 
 def test_versions_are_pinned_and_rows_are_dynamic(files):
