@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import asdict
-from pathlib import Path
 
 from rich.console import Console
 
@@ -14,7 +12,8 @@ from bench.engine_only import compare_in_process
 from bench.machine import load_average, machine_facts
 from bench.options import parse
 from bench.profiles import profile_engine
-from bench.report import Result, show, write_json
+from bench.report import show, write_json
+from bench.result import Result
 from bench.run import measure
 from cli.progress import ConsoleProgress
 
@@ -35,17 +34,11 @@ def main() -> int:
     results = []
     for world, bundle in bundles.items():
         with ConsoleProgress() as progress:
-            samples, differences = measure(world, bundle, options, progress)
-        results.append(Result(world, _index_facts(bundle), samples, differences))
+            results.append(measure(world, bundle, options, progress))
         show(results[-1], options.contestants, console)
     write_json(options.out, results, facts)
     console.print(f"\nwritten to {options.out}")
     return _verdict(results, console)
-
-
-def _index_facts(bundle: Path) -> dict[str, object]:
-    description = json.loads((bundle / "manifest.json").read_text())["indexes"]["default"]
-    return {name: description[name] for name in ("kind", "m", "ef_construction", "ef", "recall", "count")}
 
 
 def _verdict(results: list[Result], console: Console) -> int:

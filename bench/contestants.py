@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from bench import in_process, load
 from bench.blocks import Block, Measured
+from bench.cpu import cpu_s, tree_of
 from bench.remote import Remote
 from bench.servers import ServedConfig, plain_server, served
 
@@ -27,20 +29,29 @@ def started(names: tuple[str, ...], bundle: Path, config: ServedConfig, logs: Pa
                 found[name] = stack.enter_context(Remote(_make_local, name, bundle))
             else:
                 server = served(bundle, config, logs) if name == "served" else plain_server(PLAIN_MODULES[name], bundle, logs)
-                found[name] = _Served(client, stack.enter_context(server))
+                found[name] = Server(client, stack.enter_context(server))
         yield found
 
 
-class _Served:
+class Server:
     """A server as seen through the load generator."""
 
     def __init__(self, client: Remote, target: load.Target) -> None:
         self._client = client
-        self._target = target
+        self.target = target
 
     def __call__(self, block: Block) -> Measured:
-        measured: Measured = self._client(self._target, block)
+        """Put a block to it."""
+        measured: Measured = self._client(self.target, block)
         return measured
+
+
+def idle_cpu_ms(contestants: Mapping[str, Contestant], watched_s: float = 1.0) -> dict[str, float]:
+    """CPU milliseconds that each server uses per second while nobody asks anything: what the others' blocks pay for its presence."""
+    trees = {name: tree_of(c.target.pid) for name, c in contestants.items() if isinstance(c, Server)}
+    before_s = {name: cpu_s(pids) for name, pids in trees.items()}
+    time.sleep(watched_s)
+    return {name: (cpu_s(pids) - before_s[name]) * 1e3 / watched_s for name, pids in trees.items()}
 
 
 def _make_load() -> Callable[[load.Target, Block], Measured]:

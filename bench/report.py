@@ -4,46 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from bench.data import World
 from bench.figures import RATIOS, Ratio, Sample, figures_of, median_ratio, ratios_by_round
+from bench.result import Result
 
 FORMAT = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """All that was measured over one world. index: what the manifest says about the index that everybody opened."""
-
-    world: World
-    index: dict[str, object]
-    samples: list[Sample]
-    differences: dict[str, list[str]]
-
-    @property
-    def levels(self) -> list[int]:
-        """Requests in flight, ascending."""
-        return sorted({sample.in_flight for sample in self.samples})
-
-    @property
-    def contestants(self) -> list[str]:
-        """In the order of the first round."""
-        return list(dict.fromkeys(sample.contestant for sample in self.samples))
-
-    def of(self, contestant: str, in_flight: int) -> list[Sample]:
-        """The samples of one contestant at one level, in round order."""
-        return [s for s in self.samples if s.contestant == contestant and s.in_flight == in_flight]
-
-    @property
-    def sound(self) -> bool:
-        """Whether the figures mean anything: every call answered with OK, no rung taken, all answers alike."""
-        figures = [figures_of(self.of(name, level)) for level in self.levels for name in self.contestants]
-        return not any(self.differences.values()) and not any(f.failure_count or f.degraded_count for f in figures)
+NAMES = {
+    "raw": "raw compute, one core",
+    "engine": "engine, one core",
+    "served": "earshot serve",
+    "typical": "plain server, typical",
+    "tuned": "plain server, tuned",
+    "floor": "empty call",
+}
 
 
 def show(result: Result, names: Sequence[str], console: Console) -> None:
@@ -57,7 +37,9 @@ def show(result: Result, names: Sequence[str], console: Console) -> None:
     console.print(_ratio_table(result))
     for name, problems in result.differences.items():
         told = "; ".join(problems) or "the same as the raw compute's"
-        console.print(f"answers of {name}: {told}", style="red" if problems else None)
+        console.print(f"answers of {NAMES[name]}: {told}", style="red" if problems else None)
+    idle = ", ".join(f"{NAMES[name]} {spent:.1f}" for name, spent in result.idle_cpu_ms.items())
+    console.print(f"CPU ms per second while idle: {idle}")
 
 
 def _figures_table(result: Result, names: Sequence[str]) -> Table:
@@ -69,8 +51,7 @@ def _figures_table(result: Result, names: Sequence[str]) -> Table:
             f = figures_of(result.of(name, level))
             times = (f"{f.p50_ms:.2f}", f"{f.p95_ms:.2f}", f"{f.p99_ms:.2f}")
             counts = (str(f.request_count), str(f.failure_count), str(f.degraded_count))
-            in_flight = "1" if name in ("raw", "engine") else str(level)
-            table.add_row(in_flight, name, f"{f.cpu_ms:.3f}", f"{f.requests_per_s:.0f}", *times, *counts)
+            table.add_row(str(level), NAMES[name], f"{f.cpu_ms:.3f}", f"{f.requests_per_s:.0f}", *times, *counts)
         table.add_section()
     return table
 
@@ -105,9 +86,10 @@ def write_json(path: Path, results: Sequence[Result], facts: dict[str, object]) 
 def _json_of(result: Result) -> dict[str, object]:
     return {
         "world": asdict(result.world),
-        "index": result.index,
+        "index": dict(result.index),
         "sound": result.sound,
-        "differences": result.differences,
+        "differences": dict(result.differences),
+        "idle_cpu_ms_per_s": dict(result.idle_cpu_ms),
         "figures": {str(level): {name: asdict(figures_of(result.of(name, level))) for name in result.contestants} for level in result.levels},
         "ratios": {ratio.name: _ratio_json(result, ratio) for ratio in RATIOS},
         "blocks": [_block_json(sample) for sample in result.samples],

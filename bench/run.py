@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from bench.answers import first_differences
 from bench.blocks import Block
-from bench.contestants import Contestant, started
+from bench.contestants import Contestant, idle_cpu_ms, started
 from bench.data import World
 from bench.figures import Sample
 from bench.options import Options
 from bench.question import PAGE_SIZE
+from bench.result import Result
 from bench.schedule import Turn, turns, users_of
 from domain.stages import Progress
 
@@ -19,8 +21,8 @@ COMPARED_COUNT = 500  # answers per contestant that are held against the raw com
 COMPARED_IN_FLIGHT = 4
 
 
-def measure(world: World, bundle: Path, options: Options, progress: Progress) -> tuple[list[Sample], dict[str, list[str]]]:
-    """(all samples in the order they were run; per contestant, what is wrong with its answers: empty lists when they agree)."""
+def measure(world: World, bundle: Path, options: Options, progress: Progress) -> Result:
+    """Start everybody, compare their answers, then put the blocks to them in turn."""
     names = options.contestants
     progress.start(f"{world.vectors}: starting {', '.join(names)}", 1)
     with started(names, bundle, options.served, options.data / "logs") as contestants:
@@ -28,7 +30,9 @@ def measure(world: World, bundle: Path, options: Options, progress: Progress) ->
         differences = compare(contestants, world, progress)
         order = list(turns(options.round_count, options.levels, names))
         progress.start(f"{world.vectors}: {options.request_count} requests at each of {options.levels} in flight", len(order))
-        return list(_sampled(contestants, world, options, order, progress)), differences
+        idle = idle_cpu_ms(contestants)
+        samples = list(_sampled(contestants, world, options, order, progress))
+    return Result(world, _index_facts(bundle), samples, differences, idle)
 
 
 def compare(contestants: Mapping[str, Contestant], world: World, progress: Progress) -> dict[str, list[str]]:
@@ -52,3 +56,9 @@ def _sampled(
         measured = contestants[turn.contestant](Block(rows, turn.in_flight))
         yield Sample(turn.round, turn.in_flight, turn.contestant, measured)
         progress.advance(1)
+
+
+def _index_facts(bundle: Path) -> dict[str, object]:
+    """What the manifest says about the index that everybody opens."""
+    description = json.loads((bundle / "manifest.json").read_text())["indexes"]["default"]
+    return {name: description[name] for name in ("kind", "m", "ef_construction", "ef", "recall", "count")}

@@ -62,7 +62,7 @@ def _process(command: list[str], port: int, log: Path) -> Iterator[Target]:
 
 def _environment() -> dict[str, str]:
     """Ours, with the import path that this process has: servers run from a checkout as well as installed."""
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in [str(Path.cwd()), *sys.path] if path)}
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 
 
 def _wait_until_ready(target: Target, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -40,5 +40,5 @@ def test_our_own_clock_agrees_with_the_standard_library() -> None:
 def test_a_dead_process_is_an_error_not_a_zero() -> None:
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
-    with pytest.raises(OSError, match="Invalid argument|No such process"):
+    with pytest.raises(OSError, match=r"Invalid argument|No such process"):
         cpu_s([process.pid])
