@@ -132,11 +132,11 @@ class Creators:
     def rows_of(self, creator_ids: Sequence[str]) -> RowArray:
         """The rows of those ids that are creators, int64, in the order given; unknown ids are left out. Cost: one binary search for all."""
         width = self.ids.dtype.itemsize
-        keys = [key for key in (i.encode() for i in creator_ids) if 0 < len(key) <= width]
+        keys = [key for key in (i.encode() for i in creator_ids) if 0 < len(key) <= width and key[-1]]  # comparing drops trailing NULs
         if not keys:
             return np.empty(0, np.int64)
         wanted = np.array(keys, self.ids.dtype)
-        places = np.searchsorted(self.ids, wanted, sorter=self.id_order)
+        places = self.ids.searchsorted(wanted, sorter=self.id_order)  # the method: np.searchsorted adds 0.6 us
         rows = self.id_order[np.minimum(places, len(self.ids) - 1)]
         found: RowArray = rows[self.ids[rows] == wanted]
         return found
@@ -187,7 +187,7 @@ class Users:
         key = user_id.encode()
         if not 0 < len(key) <= self.ids.dtype.itemsize:
             return None
-        place = int(np.searchsorted(self.ids, np.array(key, self.ids.dtype), sorter=self.id_order))
+        place = int(self.ids.searchsorted(np.array(key, self.ids.dtype), sorter=self.id_order))
         if place == len(self.ids):
             return None
         row = int(self.id_order[place])
