@@ -11,7 +11,7 @@ from bench.bundles import ensure_bundle
 from bench.engine_only import compare_in_process
 from bench.machine import load_average, machine_facts
 from bench.options import parse
-from bench.profiles import profile_engine
+from bench.profiles import profile
 from bench.report import show, write_json
 from bench.result import Result
 from bench.run import measure
@@ -24,7 +24,7 @@ def main() -> int:
     bundles = {world: ensure_bundle(world, options.data, options.rebuild) for world in options.worlds}
     if options.profile or options.engine_only:
         for world, bundle in bundles.items():
-            work = profile_engine if options.profile else compare_in_process
+            work = profile if options.profile else compare_in_process
             work(world, bundle, options.request_count, console)
         return 0
     facts = {**machine_facts(), "load_average_before": load_average(), "served": asdict(options.served)}

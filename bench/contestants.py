@@ -22,7 +22,7 @@ def started(names: tuple[str, ...], bundle: Path, config: ServedConfig, logs: Pa
     """All of them up at the same time while the context lasts; who has no block to do waits and costs next to nothing."""
     logs.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        client = stack.enter_context(Remote(_make_load))
+        client = stack.enter_context(Remote(make_load))
         found: dict[str, Contestant] = {}
         for name in names:
             if name in ("raw", "engine"):
@@ -54,7 +54,8 @@ def idle_cpu_ms(contestants: Mapping[str, Contestant], watched_s: float = 1.0) -
     return {name: (cpu_s(pids) - before_s[name]) * 1e3 / watched_s for name, pids in trees.items()}
 
 
-def _make_load() -> Callable[[load.Target, Block], Measured]:
+def make_load() -> Callable[[load.Target, Block], Measured]:
+    """For `Remote`: the load generator."""
     return load.put
 
 

@@ -1,30 +1,97 @@
-"""Where the Python time goes: cProfile over the engine and over a served worker's handler, in this process."""
+"""Where the Python time goes: cProfile over the engine alone, and over one worker's data plane under real calls, both in this process.
+
+Profiling itself inflates small functions: use it to find what to look at, never to quote.
+"""
 
 from __future__ import annotations
 
 import cProfile
+import os
 import pstats
 import sys
+import threading
+import time
 from pathlib import Path
 
+import numpy as np
 from rich.console import Console
 
 from bench import in_process
+from bench.blocks import Block
+from bench.contestants import make_load
 from bench.data import World
+from bench.load import Target
+from bench.remote import Remote
+from bench.servers import free_port
+from domain.arrays import RowArray
+from engine.recommend import Engine
+from server.assignment import Assignment
+from server.data_plane import DataPlane
+from server.settings import Settings
+from server.telemetry.board import Board
 
-SHOWN_COUNT = 40
+SHOWN_COUNT = 45
+IN_FLIGHT = 4
 
 
-def profile_engine(world: World, bundle: Path, request_count: int, console: Console) -> None:
-    """Print the functions with the most own time, in microseconds per request. Profiling itself inflates small functions: compare, do not quote."""
-    path = in_process.engine_path(bundle)
-    users = [request % world.user_count for request in range(request_count)]
-    for user in users[:300]:
-        path.ask(user)
-    profiler = cProfile.Profile()
+def profile(world: World, bundle: Path, request_count: int, console: Console) -> None:
+    """Print the functions with the most own CPU time. Times are totals over `request_count` requests."""
+    engine = in_process.open_engine(bundle)
+    rows = np.arange(request_count, dtype=np.int64) % world.user_count
+    console.print(f"{world.vectors}, the engine: {request_count} requests, divide by that for the time of one", style="bold")
+    _print([_profile_engine(engine, rows)])
+    console.print(f"{world.vectors}, a worker's threads: as many requests, and its warm-up", style="bold")
+    _print(_profile_worker(engine, rows))
+
+
+def _profile_engine(engine: Engine, rows: RowArray) -> cProfile.Profile:
+    ask = in_process.path_of(engine).ask
+    for row in rows[:300].tolist():
+        ask(row)
+    profiler = cProfile.Profile(time.thread_time)
     profiler.enable()
-    for user in users:
-        path.ask(user)
+    for row in rows.tolist():
+        ask(row)
     profiler.disable()
-    console.print(f"{world.vectors}: {request_count} requests; divide by that for the time of one")
-    pstats.Stats(profiler, stream=sys.stdout).sort_stats("tottime").print_stats(SHOWN_COUNT)
+    return profiler
+
+
+def _profile_worker(engine: Engine, rows: RowArray) -> list[cProfile.Profile]:
+    """One profile per thread that the data plane starts: request threads and gRPC's own."""
+    profiles: list[cProfile.Profile] = []
+
+    def begin(*_: object) -> None:
+        """Called at the first event of a new thread: from here on its own profiler is told, not we."""
+        profiles.append(cProfile.Profile(time.thread_time))
+        profiles[-1].enable()
+
+    threading.setprofile(begin)
+    try:
+        assignment = _assignment()
+        plane = DataPlane(engine, assignment, 0)
+        plane.start()
+        with Remote(make_load) as client:
+            client(Target(assignment.address, os.getpid()), Block(rows, IN_FLIGHT))
+        plane.stop(1.0).wait()
+    finally:
+        threading.setprofile(None)
+    return profiles
+
+
+def _assignment() -> Assignment:
+    return Assignment(
+        settings=Settings(workers=1, threads=4),
+        bundle=Path(),
+        address=f"127.0.0.1:{free_port()}",
+        control_pid=os.getpid(),
+        report_fd=-1,
+        board_fd=Board.create(1).fd,
+        user_hash_key=b"bench",
+    )
+
+
+def _print(profiles: list[cProfile.Profile]) -> None:
+    stats = pstats.Stats(profiles[0], stream=sys.stdout)
+    for profile_of_thread in profiles[1:]:
+        stats.add(profile_of_thread)
+    stats.strip_dirs().sort_stats("tottime").print_stats(SHOWN_COUNT)

@@ -32,7 +32,7 @@ class ServedConfig:
 @contextmanager
 def plain_server(module: str, bundle: Path, log_directory: Path) -> Iterator[Target]:
     """`python -m <module> BUNDLE PORT` while the context lasts."""
-    port = _free_port()
+    port = free_port()
     with _process([sys.executable, "-m", module, str(bundle), str(port)], port, log_directory / f"{module}.log") as target:
         yield target
 
@@ -40,8 +40,8 @@ def plain_server(module: str, bundle: Path, log_directory: Path) -> Iterator[Tar
 @contextmanager
 def served(bundle: Path, config: ServedConfig, log_directory: Path) -> Iterator[Target]:
     """`earshot serve` with its defaults: all checks, metrics and logs on; the log goes to a file."""
-    port, control_port, metrics_port = _free_port(), _free_port(), _free_port()
-    command = [sys.executable, "-c", "import sys; from cli.main import main; sys.exit(main())", "serve", "--bundle", str(bundle)]
+    port, control_port, metrics_port = free_port(), free_port(), free_port()
+    command = [sys.executable, "-m", "cli", "serve", "--bundle", str(bundle)]
     command += ["--port", str(port), "--control-port", str(control_port), "--metrics-port", str(metrics_port)]
     command += ["--workers", str(config.worker_count), "--threads", str(config.thread_count)]
     with _process(command, port, log_directory / "served.log") as target:
@@ -93,7 +93,8 @@ def _tail(log: Path, lines: int = 20) -> str:
     return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of the loopback address that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
