@@ -5,12 +5,13 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
-# Override on the command line: `make PYTHON=python3.12 VENV=/tmp/venv setup`, `make test TESTS=tests/unit/slate`.
+# Override on the command line: `make PYTHON=python3.12 setup`, `make test TESTS=tests/unit/slate`.
 PYTHON ?= python3
 VENV ?= .venv
 VENV_TRAIN ?= .venv-train
 VENV_LOCK ?= .venv-lock
 TESTS ?=
+ARGS ?=
 
 PIP_FLAGS := --quiet --disable-pip-version-check
 # Every file is checked against the lock. All packages are wheels but hnswlib, which is compiled with the pinned tools of hnswlib-build.txt.
@@ -76,8 +77,8 @@ test: $(SETUP) ## Set everything up and run the tests; TESTS=path runs some of t
 	@$(BIN)/python -m pytest $(TESTS)
 
 .PHONY: bench
-bench: $(SETUP) ## Measure the served path against its raw compute and against plain servers, side by side
-	@$(BIN)/python -m bench
+bench: $(SETUP) ## Measure the served path beside its raw compute and plain servers; ARGS="--help" lists options
+	@$(BIN)/python -m bench $(ARGS)
 
 .PHONY: demo-data
 demo-data: $(VENV_TRAIN)/.earshot-locks ## Make the committed demo world and its ranker anew, in .venv-train
