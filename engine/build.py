@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from bundle.creators import write_creators
-from bundle.manifest import Manifest
+from bundle.manifest import Manifest, content_digest
 from bundle.open import Bundle, open_creators, open_users
 from bundle.publish import Draft
 from bundle.rules import ReadRules
-from bundle.summary import TableSummary
+from bundle.table import TableSummary
 from bundle.user_store import BundleUsers
 from bundle.users import write_users
 from domain.arrays import FloatArray
@@ -29,9 +29,11 @@ from engine.recommend import Engine
 from engine.sample_request import sample_requests
 from ranking.binding import Binding, read_binding
 from ranking.compile import compile_ranker
-from retrieval.hnsw_build import IndexDescription, IndexOptions, build_index
+from retrieval.description import IndexDescription
+from retrieval.hnsw_build import IndexOptions, build_index
 
 QUERY_COUNT = 2_000  # recall is stated to one point: 2,000 queries put its standard error near 0.1 points
+VERSION_LENGTH = 12  # hexadecimal digits of the content's digest: short enough to read out, long enough never to meet twice
 SAMPLE_SEED = 20_26  # any fixed number: the same inputs must measure the same recall
 
 
@@ -69,9 +71,10 @@ def build(options: BuildOptions, progress: Progress) -> Manifest:
         ranker_directory.mkdir(parents=True)
         ranker = compile_ranker(options.ranker, binding, creators, user_columns, ranker_directory, progress)
 
+        version = options.bundle_version or content_digest(draft.file_records())[:VERSION_LENGTH]
         manifest = Manifest(
-            version=options.bundle_version,
-            embedding_space=options.embedding_space,
+            version=version,
+            embedding_space=options.embedding_space or version,
             space=options.space,
             dimension_count=catalogue.dimension_count,
             creator_count=catalogue.count,

@@ -8,9 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bundle.check_files import check_files
-from bundle.check_tables import check_tables
-from bundle.open import Bundle, open_bundle
+from bundle.open import Bundle, check_files, check_tables, open_bundle
 from domain.candidates import Candidates, Source
 from domain.columns import InputSchema
 from domain.deadline import Clock, Deadline

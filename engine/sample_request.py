@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from bundle.open import Bundle
-from domain.columns import ColumnKind, ColumnMeaning, ColumnSpec, FeatureArray, InputSchema, Vocabulary
+from domain.columns import ColumnKind, ColumnMeaning, ColumnSpec, FeatureArray, InputSchema, Users, Vocabulary
 from domain.request import RecommendRequest, SentValue, User
 
 NEUTRAL_TIME_S = 1_700_000_000  # any fixed instant: golden requests must not depend on the day they run
@@ -15,18 +15,17 @@ NEUTRAL_TIME_S = 1_700_000_000  # any fixed instant: golden requests must not de
 
 def sample_requests(bundle: Bundle, schema: InputSchema, count: int) -> Iterator[RecommendRequest]:
     """`count` requests spread evenly over the users (or creators), every second one exact. Deterministic."""
-    listed = bundle.users is not None and bundle.users.count > 0
-    population = bundle.users.count if bundle.users is not None and listed else len(bundle.creators)
+    users = bundle.users.users if bundle.users is not None and len(bundle.users) else None
+    population = len(users) if users is not None else len(bundle.creators)
     for number, row in enumerate(np.linspace(0, population - 1, count).astype(np.int64).tolist()):
-        yield _request(bundle, schema, row, number) if listed else _anonymous(bundle, schema, row, number)
+        yield _listed(users, schema, row, number) if users is not None else _anonymous(bundle, schema, row, number)
 
 
-def _request(bundle: Bundle, schema: InputSchema, row: int, number: int) -> RecommendRequest:
-    assert bundle.users is not None
+def _listed(users: Users, schema: InputSchema, row: int, number: int) -> RecommendRequest:
     return RecommendRequest(
         request_id=f"golden-{number}",
-        user_id=bundle.users.id_of(row),
-        user_features=_neutral({n: s for n, s in schema.user.items() if n not in bundle.users.columns}, schema.vocabularies, "user"),
+        user_id=users.ids[row].decode(),
+        user_features=_neutral({n: s for n, s in schema.user.items() if n not in users.columns}, schema.vocabularies, "user"),
         context_features=_neutral(schema.context, schema.vocabularies, "context"),
         exact=number % 2 == 0,
         as_of_time_s=NEUTRAL_TIME_S,
@@ -71,4 +70,4 @@ def _neutral_value(spec: ColumnSpec, vocabulary: Vocabulary | None) -> SentValue
     whole = np.dtype(spec.dtype).kind in "iub"
     if spec.kind is ColumnKind.SCALAR:
         return 0 if whole else 0.0
-    return np.zeros(spec.width, np.int64 if whole else np.float32)
+    return np.zeros(spec.width, np.int64) if whole else np.zeros(spec.width, np.float32)

@@ -75,9 +75,9 @@ def _scalar(spec: ColumnSpec, value: SentValue) -> FeatureArray:
             raise ValueError(f"{value} does not fit into {dtype.name}")
         if dtype.kind == "b" and value not in {0, 1}:
             raise ValueError(f"{value} is no boolean: send 0 or 1")
-        return dtype.type(value)
+        return np.array(value, dtype)[()]
     if isinstance(value, float) and dtype.kind == "f":
-        return dtype.type(value)
+        return np.array(value, dtype)[()]
     wanted = "number" if dtype.kind == "f" else "integer"
     raise ValueError(f"is a scalar of {dtype.name}: send {wanted}, not {_kind_name(value)}")
 
