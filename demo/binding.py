@@ -66,7 +66,7 @@ length = {history_length}
 "user.country" = ""
 "user.favourite_genre" = ""
 "user.age_days" = 0
-"user.genre_affinity" = {no_leaning}
+"user.genre_affinity" = {no_leaning}     # every genre alike
 "user.history" = []
 """
 
@@ -80,7 +80,7 @@ def binding_text() -> str:
         activities=_listed(ACTIVITIES),
         hour=NEUTRAL_HOUR,
         completion=UNKNOWN_COMPLETION,
-        no_leaning=[round(1.0 / len(GENRES), 4)] * len(GENRES),
+        no_leaning=round(1.0 / len(GENRES), 4),
     )
 
 

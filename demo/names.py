@@ -22,9 +22,15 @@ def _person(rng: np.random.Generator, country: str) -> str:
 
 
 def _band(rng: np.random.Generator, _country: str) -> str:
-    adjective, noun, other = rng.choice(_ADJECTIVES), rng.choice(_NOUNS), rng.choice(_NOUNS)
-    forms = [f"The {adjective} {noun}s", f"{adjective} {noun}", f"{noun} & {other}", f"{adjective} {noun} Orchestra"]
+    adjective, (noun, other) = rng.choice(_ADJECTIVES), rng.choice(_NOUNS, 2, replace=False)
+    forms = [f"The {adjective} {_plural(noun)}", f"{adjective} {noun}", f"{noun} & {other}", f"{adjective} {noun} Orchestra"]
     return str(rng.choice(forms, p=[0.4, 0.35, 0.2, 0.05]))
+
+
+def _plural(noun: str) -> str:
+    if noun.endswith("s"):
+        return f"{noun}es"
+    return f"{noun[:-1]}ies" if noun.endswith(("rry", "ony")) else f"{noun}s"
 
 
 def _alias(rng: np.random.Generator, _country: str) -> str:
@@ -34,7 +40,7 @@ def _alias(rng: np.random.Generator, _country: str) -> str:
 
 def _show(rng: np.random.Generator, _country: str) -> str:
     adjective, noun = rng.choice(_ADJECTIVES), rng.choice(_NOUNS)
-    return f"{rng.choice(['The', 'A'])} {adjective} {noun} {rng.choice(['Hour', 'Show', 'Diaries', 'Tapes', 'Hotline'])}".replace("A A", "An A")
+    return f"{rng.choice(['The', 'My', 'Our'])} {adjective} {noun} {rng.choice(['Hour', 'Show', 'Diaries', 'Tapes', 'Hotline'])}"
 
 
 _KINDS = {"person": _person, "band": _band, "alias": _alias, "show": _show}

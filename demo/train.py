@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx
+import onnx.checker
+import onnx.helper
 import onnxruntime
 from onnx.compose import add_prefix, merge_models
 from skl2onnx import to_onnx
@@ -60,8 +62,16 @@ def export(ranker: TrainedRanker) -> onnx.ModelProto:
     network.ir_version = IR_VERSION
     network = add_prefix(network, "network_", rename_inputs=False, rename_outputs=False)
     model = merge_models(feature_graph(), network, io_map=[("X", "X")], name="demo_ranker", producer_name="earshot.demo")
+    _settle_opsets(model)
     onnx.checker.check_model(model, full_check=True)
     return model
+
+
+def _settle_opsets(model: onnx.ModelProto) -> None:
+    """One import per domain, sorted: the converter writes them twice and in an order that changes from run to run."""
+    versions = {entry.domain: entry.version for entry in model.opset_import}
+    del model.opset_import[:]
+    model.opset_import.extend(onnx.helper.make_opsetid(domain, version) for domain, version in sorted(versions.items()))
 
 
 def _open(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
