@@ -23,7 +23,6 @@ from engine.rank_within import OnFailure, RankWithin
 from engine.recommend import Engine, Way
 from engine.sample_request import sample_user
 from engine.sent_features import SentFeatures
-from ranking.open import open_ranker
 from ranking.similarity_ranker import SimilarityRanker
 from retrieval.open import open_retriever
 from slate.top_n import TopNComposer
@@ -62,6 +61,8 @@ class Prepared:
         return engine
 
     def _open_ranker(self, name: str, provider: str) -> Ranker:
+        from ranking.open import open_ranker  # noqa: PLC0415 - brings onnxruntime, which must not be in a process that will still fork
+
         description = self.bundle.manifest.rankers[name]
         return open_ranker(self.bundle.path / "rankers" / name, description, self.bundle.creators, provider)
 
