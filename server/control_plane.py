@@ -1,0 +1,90 @@
+"""What the control process listens to: the control-plane gRPC server and /metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+from prometheus_client import CollectorRegistry, start_http_server
+
+from earshot.v1.bundle_service_pb2_grpc import add_BundleServiceServicer_to_server
+from server.bundle_choice import KnownBundle, known_bundles
+from server.group_state import GroupState
+from server.ports import PortInUse, join
+from server.rpc.bundles import BundleMethods
+from server.rpc.health import SERVICE as HEALTH
+from server.rpc.health import Health
+from server.rpc.options import server_options
+from server.rpc.reflection import ALPHA, V1, Reflection
+from server.settings import Settings
+from server.telemetry.board import Board
+from server.telemetry.exposition import BoardCollector, GroupCollector
+
+SERVICE = "earshot.v1.BundleService"
+DATA_SERVICE = "earshot.v1.RecommendationService"
+MAX_CALLS = 64
+
+
+class ControlPlane:
+    """Serves as soon as it is made. Its health knows the data plane's service too: SERVING while all workers are."""
+
+    def __init__(self, settings: Settings, state: GroupState, board: Board, desired: KnownBundle) -> None:
+        self._state = state
+        self.health = Health([SERVICE, DATA_SERVICE])
+        self._reflection = Reflection([SERVICE, HEALTH])
+        self._server = grpc.server(ThreadPoolExecutor(2), options=server_options(share_port=False), maximum_concurrent_rpcs=MAX_CALLS)
+        add_BundleServiceServicer_to_server(BundleMethods(state, desired, lambda: known_bundles(settings)), self._server)
+        handlers = [grpc.method_handlers_generic_handler(HEALTH, self.health.handlers())]
+        handlers += [grpc.method_handlers_generic_handler(name, self._reflection.handlers()) for name in (V1, ALPHA)]
+        self._server.add_generic_rpc_handlers(handlers)
+        self.port = self._listen(settings)
+        self.metrics_port = self._serve_metrics(settings, board)
+        self._server.start()
+        self.health.set_serving(True, [SERVICE])
+
+    def _listen(self, settings: Settings) -> int:
+        address = join(settings.control_host, settings.control_port)
+        try:
+            return self._server.add_insecure_port(address)
+        except RuntimeError as problem:
+            raise PortInUse(f"cannot listen on {address} (control plane); stop the server that uses the port, or set control_port") from problem
+
+    def _serve_metrics(self, settings: Settings, board: Board) -> int:
+        registry = CollectorRegistry()
+        registry.register(BoardCollector(board))
+        registry.register(GroupCollector(self._numbers))
+        try:
+            self._metrics, _ = start_http_server(settings.metrics_port, settings.metrics_host, registry)
+        except OSError as problem:
+            address = join(settings.metrics_host, settings.metrics_port)
+            raise PortInUse(
+                f"cannot listen on {address} (metrics): {problem.strerror}; stop the server that uses the port, or set metrics_port"
+            ) from problem
+        return int(self._metrics.server_port)
+
+    def _numbers(self) -> Sequence[tuple[str, str, float, bool]]:
+        group = self._state.snapshot()
+        return (
+            ("earshot_workers_serving", "Workers that take calls.", group.serving_count, False),
+            ("earshot_workers_desired", "Workers that should.", self._state.worker_count, False),
+            ("earshot_worker_restarts", "Workers that died and were replaced.", group.worker_restarts, True),
+            ("earshot_generation_restarts", "Times that the whole generation was started again.", group.generation_restarts, True),
+            ("earshot_start_time_seconds", "When the server started, in seconds since 1970.", self._state.started_at_s, False),
+        )
+
+    def refresh_health(self) -> None:
+        """Follow the state of the group."""
+        complete = self._state.snapshot().serving_count == self._state.worker_count
+        self.health.set_serving(complete, ["", DATA_SERVICE])
+
+    def stop(self) -> None:
+        """End everything at once: nobody's slate depends on it."""
+        self.health.drain()
+        self.health.end_watches()
+        for gate in (self.health.gate, self._reflection.gate):
+            gate.close()
+            gate.cancel_all()
+        self._server.stop(0.5).wait(1.0)
+        self._metrics.shutdown()
+        self._metrics.server_close()

@@ -1,0 +1,98 @@
+"""The data plane of one worker: RecommendationService with health and reflection on the shared port."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from engine.recommend import Engine
+from server.assignment import Assignment
+from server.rpc.admission import BoundedMethod, RequestPool
+from server.rpc.decode import deserialize
+from server.rpc.encode import ResponseEncoder
+from server.rpc.health import MAX_WATCHES, Health
+from server.rpc.health import SERVICE as HEALTH
+from server.rpc.options import server_options
+from server.rpc.pulse import Pulse
+from server.rpc.recommend import DeadlineRules, RecommendHandler, Recorder
+from server.rpc.reflection import ALPHA, MAX_STREAMS, V1, Reflection
+from server.settings import Settings
+from server.telemetry.access_log import AccessLog
+from server.telemetry.board import Board
+from server.telemetry.meter import Meter
+
+SERVICE = "earshot.v1.RecommendationService"
+METHOD = f"/{SERVICE}/RecommendCreators"
+# The hard cap of grpcio counts every call, health checks too: room for them, for streams, and for refusals that are being written.
+ROOM = MAX_WATCHES + MAX_STREAMS + 20
+STREAM_END_S = 0.2  # streams that have not ended by themselves by then are canceled
+
+
+class DataPlane:
+    """Made in a worker after the fork. Nothing listens before `start`."""
+
+    def __init__(self, engine: Engine, assignment: Assignment, place: int) -> None:
+        settings = assignment.settings
+        self._assignment = assignment
+        self._pulse = Pulse(settings.threads, time.monotonic)
+        self._health = Health([SERVICE], alive=lambda: not self._pulse.stuck())
+        self._reflection = Reflection([SERVICE, HEALTH]) if settings.reflection else None
+        pool = RequestPool(settings.threads, thread_name_prefix="request")
+        cap = settings.threads + settings.max_pending_requests + ROOM
+        self._server = grpc.server(pool, options=server_options(share_port=True), maximum_concurrent_rpcs=cap)
+        behavior = _handler(engine, assignment, place, self._pulse).recommend_creators
+        method: grpc.RpcMethodHandler[Any, Any] = grpc.unary_unary_rpc_method_handler(behavior, deserialize, None)  # answers come serialised
+        services: list[grpc.GenericRpcHandler] = [BoundedMethod(METHOD, method, pool, settings.max_pending_requests)]
+        services.append(grpc.method_handlers_generic_handler(HEALTH, self._health.handlers()))
+        if self._reflection:
+            services += [grpc.method_handlers_generic_handler(name, self._reflection.handlers()) for name in (V1, ALPHA)]
+        self._server.add_generic_rpc_handlers(services)
+
+    def start(self) -> None:
+        """Listen, and report SERVING."""
+        listen(self._server, self._assignment.address, self._assignment.settings)
+        self._server.start()
+        self._health.set_serving(True)
+
+    def report_not_serving(self) -> None:
+        """Tell load balancers to look elsewhere; calls are still taken."""
+        self._health.drain()
+
+    def stop(self, grace_s: float) -> threading.Event:
+        """Take no more calls, end the streams, let running calls finish within the grace. The event is set when none is left."""
+        self._health.drain()
+        self._health.end_watches()
+        gates = [self._health.gate, *([self._reflection.gate] if self._reflection else [])]
+        for gate in gates:
+            gate.close()
+        stopped = self._server.stop(grace_s)
+        if not stopped.wait(min(STREAM_END_S, grace_s)):
+            for gate in gates:
+                gate.cancel_all()
+        return stopped
+
+
+def _handler(engine: Engine, assignment: Assignment, place: int, pulse: Pulse) -> RecommendHandler:
+    settings, clock = assignment.settings, time.monotonic
+    rules = DeadlineRules(settings.default_deadline_ms / 1e3, settings.max_deadline_ms / 1e3, settings.reply_reserve_ms / 1e3)
+    board = Board(assignment.board_fd, settings.worker_count)
+    access_log = AccessLog(settings.access_logs_per_s, assignment.user_hash_key, clock)
+    encoder = ResponseEncoder(engine.creators, engine.bundle.manifest.version, os.getpid())
+    return RecommendHandler(engine, encoder, rules, Recorder(Meter(board.row(place)), access_log, pulse), clock)
+
+
+def listen(server: grpc.Server, address: str, settings: Settings) -> int:
+    """Bind the server, with TLS where a certificate is set. Returns the port; raises RuntimeError when it cannot be had."""
+    if settings.tls_cert is None or settings.tls_key is None:
+        return server.add_insecure_port(address)
+    pair = (_read(settings.tls_key), _read(settings.tls_cert))
+    return server.add_secure_port(address, grpc.ssl_server_credentials([pair]))
+
+
+def _read(path: Path) -> bytes:
+    return path.read_bytes()

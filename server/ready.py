@@ -1,0 +1,47 @@
+"""Tells once that everything serves, and on which ports: a log line, and a file for whoever waits for it."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from server.group_state import Snapshot
+from server.telemetry.logs import log
+
+
+class Readiness:
+    """Announces the first time that all workers serve."""
+
+    def __init__(self, file: Path | None, ports: dict[str, int]) -> None:
+        self._file = file
+        self._ports = ports
+        self._announced = False
+
+    @property
+    def announced(self) -> bool:
+        """Whether the server has been ready once."""
+        return self._announced
+
+    def announce(self, group: Snapshot) -> None:
+        """Log the line and write the file in one piece. Without effect after the first time."""
+        if self._announced:
+            return
+        self._announced = True
+        facts = {
+            **self._ports,
+            "pid": os.getpid(),
+            "generation_pid": group.generation_pid,
+            "workers": [worker.pid for worker in group.workers],
+            "bundle_version": (group.active or {}).get("version", ""),
+        }
+        log(20, "ready", **facts)
+        if self._file is not None:
+            draft = self._file.with_name(f".{self._file.name}.{os.getpid()}")
+            draft.write_text(json.dumps(facts) + "\n", encoding="utf-8")
+            draft.replace(self._file)
+
+    def withdraw(self) -> None:
+        """Remove the file."""
+        if self._file is not None and self._announced:
+            self._file.unlink(missing_ok=True)

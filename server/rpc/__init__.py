@@ -1,0 +1,1 @@
+"""The gRPC edge: transport limits, decoding and encoding, errors, health and reflection."""

@@ -1,0 +1,119 @@
+"""RecommendCreators: the outermost wrapper around the engine. It reads the clocks, answers every call, and counts and logs it."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from dataclasses import dataclass
+from typing import Protocol
+
+import grpc
+
+from domain.deadline import Clock, Deadline
+from domain.errors import Canceled, DeadlinePassed, RequestError
+from domain.request import RecommendRequest
+from domain.slate import Recommended
+from earshot.v1 import recommendation_service_pb2 as pb
+from server.rpc.decode import MAX_REQUEST_ID_BYTES, Undecodable, decode_request
+from server.rpc.encode import ResponseEncoder
+from server.rpc.errors import Status, internal_status, status_of
+from server.rpc.pulse import Pulse
+from server.telemetry.access_log import AccessLog, Call
+from server.telemetry.logs import LOGGER
+from server.telemetry.meter import Meter
+
+NO_DEADLINE_S = 1e12  # without one grpcio reports about 9.2e18 seconds left
+
+
+class Recommends(Protocol):
+    """What the edge needs of an engine."""
+
+    def recommend(self, request: RecommendRequest, deadline: Deadline) -> Recommended:
+        """A slate, or a RequestError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DeadlineRules:
+    """Which time limit a call gets, in seconds."""
+
+    default_s: float
+    max_s: float
+    reserve_s: float
+
+    def budget_s(self, remaining_s: float) -> float:
+        """The time that the engine may use when gRPC says `remaining_s`. Raises DeadlinePassed when none is left."""
+        if remaining_s <= 0.0:
+            raise DeadlinePassed("the deadline had passed before the call was taken; allow more time")
+        return (self.default_s if remaining_s > NO_DEADLINE_S else min(remaining_s, self.max_s)) - self.reserve_s
+
+
+@dataclass(frozen=True, slots=True)
+class Recorder:
+    """Everything that notes what happened to a call."""
+
+    meter: Meter
+    access_log: AccessLog
+    pulse: Pulse
+
+
+class RecommendHandler:
+    """Answers RecommendCreators on the request's own thread; several at a time."""
+
+    def __init__(self, engine: Recommends, encoder: ResponseEncoder, rules: DeadlineRules, recorder: Recorder, clock: Clock) -> None:
+        self._engine = engine
+        self._encoder = encoder
+        self._rules = rules
+        self._recorder = recorder
+        self._clock = clock
+
+    def recommend_creators(self, message: pb.RecommendCreatorsRequest | Undecodable, context: grpc.ServicerContext) -> bytes:
+        """The serialised response, or an abort with a canonical code. Nothing else leaves: no exception text, no call without an answer."""
+        call = Call(self._clock())
+        self._recorder.meter.begin()
+        self._recorder.pulse.begin(call.arrived_s)
+        status = None
+        try:
+            response = self._answer(call, message, context)
+            call.code, call.code_name = 0, "OK"
+        except BaseException as problem:  # noqa: BLE001  # gRPC never answers a call whose handler ends in SystemExit or the like
+            status = _status(problem, call)
+        finally:
+            self._record(call)
+        if status is not None:
+            context.abort_with_status(status)
+        return response
+
+    def _answer(self, call: Call, message: pb.RecommendCreatorsRequest | Undecodable, context: grpc.ServicerContext) -> bytes:
+        if isinstance(message, pb.RecommendCreatorsRequest):
+            call.request_id = message.request_id[:MAX_REQUEST_ID_BYTES]  # for the log, should it be refused
+        budget_s = self._rules.budget_s(context.time_remaining())
+        if not context.is_active():
+            raise Canceled("the caller has gone")
+        deadline = Deadline(call.arrived_s + budget_s, self._clock)
+        request = decode_request(message, time.time())
+        call.request_id, call.user_id = request.request_id, request.user_id
+        answer = self._engine.recommend(request, deadline)
+        call.answer = answer
+        return self._encoder.encode(request.request_id, answer, message.view == pb.RESPONSE_VIEW_DIAGNOSTIC)  # type: ignore[union-attr]  # decoded
+
+    def _record(self, call: Call) -> None:
+        now_s = self._clock()
+        self._recorder.pulse.end()
+        logged = self._recorder.access_log.write(call, now_s)
+        self._recorder.meter.end(call.code, now_s - call.arrived_s, call.answer, logged)
+
+
+def _status(problem: BaseException, call: Call) -> Status:
+    call.answer = None
+    if isinstance(problem, RequestError):
+        status = status_of(problem)
+        call.reason = type(problem).__name__
+    else:
+        error_id = secrets.token_hex(8)
+        LOGGER.log(logging.ERROR, "internal error", exc_info=problem, extra={"fields": {"error_id": error_id, "request_id": call.request_id}})
+        status = internal_status(error_id)
+        call.reason = error_id
+    call.code, call.code_name = status.code.value[0], status.code.name
+    return status

@@ -1,0 +1,61 @@
+"""Server reflection, so that grpcurl and buf curl need no proto files. grpcio-reflection knows v1alpha only; v1 has the same messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import grpc
+from google.protobuf import descriptor_pb2, descriptor_pool
+from grpc_reflection.v1alpha import reflection_pb2
+from grpc_reflection.v1alpha.reflection import ReflectionServicer
+
+from server.rpc.streams import StreamGate, on_pool
+
+ALPHA = "grpc.reflection.v1alpha.ServerReflection"
+V1 = "grpc.reflection.v1.ServerReflection"
+MAX_STREAMS = 4  # people with tools; each holds a thread
+MAX_QUESTIONS = 1000  # per stream; tools ask once per file
+
+
+def add_v1_descriptor() -> None:
+    """Put grpc.reflection.v1 into the default descriptor pool, so that it describes itself."""
+    pool = descriptor_pool.Default()
+    file = descriptor_pb2.FileDescriptorProto()
+    reflection_pb2.DESCRIPTOR.CopyToProto(file)
+    renamed = file.SerializeToString(deterministic=True)
+    file = descriptor_pb2.FileDescriptorProto.FromString(renamed)
+    file.name = "grpc/reflection/v1/reflection.proto"
+    file.package = "grpc.reflection.v1"
+    for message in file.message_type:
+        for field in message.field:
+            field.type_name = field.type_name.replace(".v1alpha.", ".v1.")
+    for method in file.service[0].method:
+        method.input_type = method.input_type.replace(".v1alpha.", ".v1.")
+        method.output_type = method.output_type.replace(".v1alpha.", ".v1.")
+    pool.Add(file)
+
+
+class Reflection:
+    """Both versions of the service over one implementation. Safe from any thread."""
+
+    def __init__(self, services: Iterable[str]) -> None:
+        add_v1_descriptor()
+        self._servicer = ReflectionServicer((*services, ALPHA, V1))
+        self.gate = StreamGate(MAX_STREAMS, "reflection")
+
+    def handlers(self) -> dict[str, grpc.RpcMethodHandler[Any, Any]]:
+        """The one method, the same for both versions."""
+        info = grpc.stream_stream_rpc_method_handler(
+            on_pool(self._info, self.gate.pool),
+            reflection_pb2.ServerReflectionRequest.FromString,
+            reflection_pb2.ServerReflectionResponse.SerializeToString,
+        )
+        return {"ServerReflectionInfo": info}
+
+    def _info(self, requests: Iterator[Any], context: grpc.ServicerContext) -> Iterator[Any]:
+        with self.gate.admit(context):
+            for number, answer in enumerate(self._servicer.ServerReflectionInfo(requests, context)):
+                if number == MAX_QUESTIONS:
+                    context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, f"at most {MAX_QUESTIONS} questions per stream; open another")
+                yield answer

@@ -1,0 +1,134 @@
+"""Every setting of `earshot serve`, with its default, its limits and how it fits the others. Where values come from: server/settings_sources.py."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from domain.errors import ConfigurationError
+
+PORT_LIMITS = (0, 65535)
+
+
+def _rules(help_text: str, limits: tuple[float, float] | None = None, choices: tuple[str, ...] = ()) -> Mapping[str, Any]:
+    return {"help": help_text, "limits": limits, "choices": choices}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What `earshot serve` was told. Frozen; checked as a whole by `checked`. Ports may be 0: the system picks a free one."""
+
+    bundle: Path | None = field(default=None, metadata=_rules("the bundle to serve"))
+    bundles: Path | None = field(default=None, metadata=_rules("a directory of bundles; channels/default.json in it says which one to serve"))
+    host: str = field(default="127.0.0.1", metadata=_rules("the address of the data plane"))
+    port: int = field(default=50051, metadata=_rules("the port of the data plane", PORT_LIMITS))
+    control_host: str = field(default="127.0.0.1", metadata=_rules("the address of the control plane"))
+    control_port: int = field(default=50052, metadata=_rules("the port of the control plane", PORT_LIMITS))
+    metrics_host: str = field(default="127.0.0.1", metadata=_rules("the address of /metrics"))
+    metrics_port: int = field(default=9464, metadata=_rules("the port of /metrics", PORT_LIMITS))
+    workers: int = field(default=0, metadata=_rules("worker processes; 0: one per usable core", (0, 256)))
+    threads: int = field(default=4, metadata=_rules("request threads of each worker", (1, 256)))
+    provider: str = field(default="cpu", metadata=_rules("where the ranker runs", choices=("cpu", "cuda", "auto")))
+    default_deadline_ms: int = field(default=200, metadata=_rules("the time limit of calls that bring none", (1, 3_600_000)))
+    max_deadline_ms: int = field(default=60_000, metadata=_rules("the longest time limit that a call gets", (1, 3_600_000)))
+    reply_reserve_ms: float = field(default=1.0, metadata=_rules("kept back from each time limit for the reply", (0, 1000)))
+    max_pending_requests: int = field(default=64, metadata=_rules("requests that wait or run in one worker before it refuses more", (1, 10_000)))
+    drain_wait_ms: int = field(
+        default=200, metadata=_rules("after a stop was asked: how long to report NOT_SERVING and still take calls", (0, 600_000))
+    )
+    drain_grace_ms: int = field(default=5000, metadata=_rules("after that: how long running calls may take to finish", (0, 600_000)))
+    access_logs_per_s: int = field(
+        default=50, metadata=_rules("access lines per second and worker; the rest is counted, not written", (0, 1_000_000))
+    )
+    log_level: str = field(default="info", metadata=_rules("what is logged", choices=("debug", "info", "warning", "error")))
+    tls_cert: Path | None = field(default=None, metadata=_rules("PEM file with the certificate chain of the data plane"))
+    tls_key: Path | None = field(default=None, metadata=_rules("PEM file with its private key"))
+    insecure: bool = field(default=False, metadata=_rules("allow plaintext on addresses other than loopback"))
+    reflection: bool = field(default=True, metadata=_rules("serve gRPC reflection on the data plane"))
+    ready_file: Path | None = field(default=None, metadata=_rules("a file that gets the ports as JSON once all workers serve"))
+
+    @property
+    def worker_count(self) -> int:
+        """`workers`, resolved."""
+        return self.workers or len(os.sched_getaffinity(0))
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON values, for a child process."""
+        return {name: str(value) if isinstance(value, Path) else value for name, value in asdict(self).items()}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Settings:
+        """What `to_json` wrote."""
+        paths = {f.name for f in fields(cls) if "Path" in str(f.type)}
+        typed: dict[str, Any] = {name: Path(value) if name in paths and value is not None else value for name, value in values.items()}
+        return cls(**typed)
+
+
+def checked(settings: Settings) -> Settings:
+    """The same settings. Raises ConfigurationError naming the setting, or both settings, with their values."""
+    for item in fields(settings):
+        _check_one(item.name, getattr(settings, item.name), item.metadata)
+    _check_bundle(settings)
+    _check_times(settings)
+    _check_exposure(settings)
+    return settings
+
+
+def _check_one(name: str, value: Any, rules: Mapping[str, Any]) -> None:
+    limits, choices = rules["limits"], rules["choices"]
+    if limits is not None and not limits[0] <= value <= limits[1]:
+        raise ConfigurationError(f"{name} is {value}; it must be between {limits[0]:g} and {limits[1]:g}")
+    if choices and value not in choices:
+        raise ConfigurationError(f'{name} is "{value}"; it must be one of {", ".join(choices)}')
+
+
+def _check_bundle(settings: Settings) -> None:
+    if (settings.bundle is None) == (settings.bundles is None):
+        given = "neither is given" if settings.bundle is None else f'bundle is "{settings.bundle}" and bundles is "{settings.bundles}"'
+        raise ConfigurationError(f"give either bundle (one bundle) or bundles (a directory of them); {given}")
+
+
+def _check_times(settings: Settings) -> None:
+    if settings.default_deadline_ms > settings.max_deadline_ms:
+        raise ConfigurationError(
+            f"default_deadline_ms is {settings.default_deadline_ms}, above max_deadline_ms, which is {settings.max_deadline_ms}; "
+            "lower one or raise the other"
+        )
+    if settings.reply_reserve_ms >= settings.default_deadline_ms:
+        raise ConfigurationError(
+            f"reply_reserve_ms is {settings.reply_reserve_ms:g}, which leaves nothing of default_deadline_ms, which is {settings.default_deadline_ms}"
+        )
+    if settings.max_pending_requests < settings.threads:
+        raise ConfigurationError(
+            f"max_pending_requests is {settings.max_pending_requests}, below threads, which is {settings.threads}; some threads could never work"
+        )
+
+
+def _check_exposure(settings: Settings) -> None:
+    if (settings.tls_cert is None) != (settings.tls_key is None):
+        raise ConfigurationError(f'tls_cert is "{settings.tls_cert}" and tls_key is "{settings.tls_key}"; give both or none')
+    for name in ("tls_cert", "tls_key"):
+        path = getattr(settings, name)
+        if path is not None and not os.access(path, os.R_OK):
+            raise ConfigurationError(f'{name} is "{path}", which cannot be read')
+    secured = {"host"} if settings.tls_cert else set()
+    for name in ("host", "control_host", "metrics_host"):
+        address = getattr(settings, name)
+        if not is_loopback(address) and name not in secured and not settings.insecure:
+            raise ConfigurationError(f'{name} is "{address}", which is not loopback, and insecure is false; {_remedy(name)}')
+
+
+def _remedy(name: str) -> str:
+    return "set tls_cert and tls_key, or insecure for plaintext" if name == "host" else "set insecure for plaintext"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address stays on this machine. Names other than localhost count as outside."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"

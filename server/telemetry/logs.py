@@ -1,0 +1,57 @@
+"""Logs as JSON lines on stderr, the same form in every process of the group."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import time
+from typing import Any
+
+LOGGER = logging.getLogger("earshot")
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: time, level, process, pid, message, and the fields that came as `extra={"fields": ...}`.
+
+    JSON escapes control characters, so nothing that a caller sends can forge a line.
+    """
+
+    def __init__(self, process: str) -> None:
+        super().__init__()
+        self._process = process
+        self._pid = os.getpid()
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        line: dict[str, Any] = {
+            "time": _utc(record.created),
+            "level": record.levelname.lower(),
+            "process": self._process,
+            "pid": self._pid,
+            "message": record.getMessage(),
+        }
+        line.update(getattr(record, "fields", {}))
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
+
+
+def set_up_logs(process: str, level: str) -> None:
+    """Send everything that this process logs to stderr. Call once per process, in forked ones again."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter(process))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    logging.captureWarnings(True)
+
+
+def log(level: int, message: str, **fields: Any) -> None:
+    """Log a message with fields of its own."""
+    LOGGER.log(level, message, extra={"fields": fields})
+
+
+def _utc(seconds: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{int(seconds * 1000) % 1000:03d}Z"

@@ -1,0 +1,59 @@
+"""One worker: starts the engine in its own process, then answers calls until asked to stop. Runs in a forked child of the generation."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import sys
+import time
+
+from domain.errors import EarshotError
+from engine.open import Prepared, StartOptions
+from server import exits
+from server.assignment import Assignment
+from server.data_plane import DataPlane
+from server.reports import send
+from server.rung_log import RungLog
+from server.settings import Settings
+from server.telemetry.logs import log, set_up_logs
+
+SWITCH_INTERVAL_S = 0.0005  # a thread that comes back from native code waits at most this long for the interpreter; 5 ms by default
+
+
+def run_worker(prepared: Prepared, assignment: Assignment, place: int, report_fd: int, proved: bool) -> int:
+    """Serve until SIGTERM (finish the running calls) or SIGINT (cancel them). Returns the exit code.
+
+    Stop signals are blocked in the calling thread, and stay so in all threads that are started here: this function waits for them.
+    """
+    settings = assignment.settings
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    set_up_logs("worker", settings.log_level)
+    started_s = time.monotonic()
+    try:
+        engine = prepared.start(StartOptions(settings.provider, proved), time.monotonic, RungLog(time.monotonic))
+        plane = DataPlane(engine, assignment, place)
+        gc.collect()
+        gc.freeze()
+        plane.start()
+    except EarshotError as problem:
+        send(report_fd, {"state": "failed", "place": place, "exit_code": exits.exit_code(problem), "text": str(problem)})
+        return exits.exit_code(problem)
+    send(report_fd, {"state": "serving", "place": place, "pid": os.getpid()})
+    log(20, "serving", place=place, start_s=round(time.monotonic() - started_s, 3))
+    _wait_and_drain(plane, settings)
+    return exits.OK
+
+
+def _wait_and_drain(plane: DataPlane, settings: Settings) -> None:
+    if signal.sigwait({signal.SIGTERM, signal.SIGINT}) == signal.SIGTERM:
+        plane.report_not_serving()
+        if signal.sigtimedwait({signal.SIGINT}, settings.drain_wait_ms / 1e3) is None:
+            log(20, "draining")
+            stopped = plane.stop(settings.drain_grace_ms / 1e3)
+            while not stopped.wait(0.02):
+                if signal.sigtimedwait({signal.SIGINT}, 0) is not None:
+                    break
+            else:
+                return
+    plane.stop(0.0).wait(1.0)
