@@ -77,9 +77,8 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(summary))
         return ExitCode.OK
-    print(
-        f"built {args.out}: {manifest.creator_count:,} creators x {manifest.dimension_count}, {manifest.user_count:,} users, version {manifest.version}"
-    )
+    size = f"{manifest.creator_count:,} creators x {manifest.dimension_count}, {manifest.user_count:,} users"
+    print(f"built {args.out}: {size}, version {manifest.version}")
     print(f"recall {manifest.recall:.4f} at {manifest.candidate_count} candidates")
     for column in manifest.left_out:
         print(f"left out: {column} (text that the ranker does not read)")

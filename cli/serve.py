@@ -18,15 +18,22 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         description="Serve a bundle. Every setting may also come from the environment (EARSHOT_PORT) or a TOML file (port = 50051).",
         argument_default=argparse.SUPPRESS,
     )
+    add_setting_flags(parser)
+    parser.set_defaults(run=run)
+
+
+def add_setting_flags(parser: argparse.ArgumentParser, without: frozenset[str] = frozenset()) -> None:
+    """One flag per setting that is not in `without`. The parser must suppress defaults."""
     parser.add_argument("--config", metavar="FILE", help="a TOML file with settings")
     for item in fields(Settings):
+        if item.name in without:
+            continue
         flag = "--" + item.name.replace("_", "-")
         text = item.metadata["help"] + ("" if item.default is None else f" (default: {_shown(item.default)})")
         if item.type == "bool":
             parser.add_argument(flag, action=argparse.BooleanOptionalAction, help=text)
         else:
             parser.add_argument(flag, metavar=_metavar(item.name, item.metadata["choices"]), help=text)
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:

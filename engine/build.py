@@ -71,7 +71,8 @@ def build(options: BuildOptions, progress: Progress) -> Manifest:
         ranker_directory.mkdir(parents=True)
         ranker = compile_ranker(options.ranker, binding, creators, user_columns, ranker_directory, progress)
 
-        version = options.bundle_version or content_digest(draft.file_records())[:VERSION_LENGTH]
+        digest = content_digest(draft.file_records())
+        version = options.bundle_version or digest[:VERSION_LENGTH]
         manifest = Manifest(
             version=version,
             embedding_space=options.embedding_space or version,
@@ -91,7 +92,7 @@ def build(options: BuildOptions, progress: Progress) -> Manifest:
             dropped={**catalogue.dropped, **(listed.dropped if listed else {})},
             build=_build_record(options),
         )
-        _prove(options, Bundle(draft.path, manifest, "", creators, BundleUsers(users) if users else None), progress)
+        _prove(options, Bundle(draft.path, manifest, digest, creators, BundleUsers(users) if users is not None else None), progress)
         return draft.publish(manifest)
 
 
