@@ -1,0 +1,107 @@
+"""The ranker stage: one call of the served graph scores all candidates and finds the best."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import onnxruntime as ort
+
+from domain.arrays import AnyArray, FloatArray, RowArray
+from domain.candidates import Candidates, Ranked
+from domain.columns import Creators, InputSchema
+from domain.deadline import Deadline
+from domain.errors import ConfigurationError
+from domain.request import User
+from ranking.fill import RequestFiller
+from ranking.order import order_with_unscored
+from ranking.plan import RankerDescription
+from ranking.session import ServedSession
+
+
+class OnnxRanker:
+    """A `domain.stages.Ranker`. Immutable and safe to call from several threads at a time; they share one session.
+
+    Candidates go through the graph in order of creator id, since TopK breaks ties by the lowest position; the answer is in the caller's order.
+    """
+
+    def __init__(
+        self, served: ServedSession, description: RankerDescription, creators: Creators, schema: InputSchema, tables: Mapping[str, ort.OrtValue]
+    ) -> None:
+        self.served = served
+        self.description = description
+        self._run = served.session.run
+        self._schema = schema
+        self._id_ranks = np.asarray(creators.id_ranks)
+        self._fillers = tuple(RequestFiller(r, creators) for r in description.requests)
+        self._tables = dict(tables)
+        self._outputs = [description.scores, description.top]
+        self._rows, self._top_count = description.rows, description.top_count
+        self._similarities = description.similarities
+        self._default_weights = _weights(description.objective, description.objective)
+
+    @property
+    def schema(self) -> InputSchema:
+        """What callers may send for this ranker."""
+        return self._schema
+
+    @property
+    def heads(self) -> Sequence[str]:
+        """The names that an objective may weigh; empty for a ranker with a single output."""
+        return tuple(self.description.objective)
+
+    def check_objective(self, objective: Mapping[str, float]) -> None:
+        """Raise ConfigurationError when an objective weighs a head that the ranker does not have."""
+        unknown = [name for name in objective if name not in self.description.objective]
+        if unknown:
+            known = ", ".join(self.heads) or "none, it has a single output"
+            raise ConfigurationError(f'the objective weighs "{unknown[0]}", which the ranker does not have; its heads are: {known}')
+
+    def rank(
+        self,
+        user: User,
+        candidates: Candidates,
+        top_count: int,
+        objective: Mapping[str, float],
+        deadline: Deadline,  # noqa: ARG002 - the planner has looked at it; one native call cannot be cut short
+    ) -> Ranked:
+        """As in `domain.stages.Ranker`. objective: weight per head, 0 for heads that it does not name; empty: the binding's own.
+
+        Raises InvalidRequest when a value that the model reads is absent and has no default, or does not fit.
+        """
+        count = len(candidates)
+        scores = np.empty(count, np.float32)
+        if not count:
+            return Ranked(candidates, scores, np.empty(0, np.int64), self.description.form)
+        ranks = self._id_ranks[candidates.rows]
+        by_id = ranks.argsort()
+        graph_scores, top = self._run(self._outputs, self._feeds(user, candidates, by_id, min(max(top_count, 1), count), objective))
+        scores[by_id] = graph_scores
+        order = by_id[top]
+        finite = np.isfinite(scores)
+        if not finite.all():
+            scores[~finite] = np.nan
+            order = order_with_unscored(scores, candidates.similarities, ranks)
+        return Ranked(candidates, scores, order, self.description.form)
+
+    def _feeds(self, user: User, candidates: Candidates, by_id: RowArray, top_count: int, objective: Mapping[str, float]) -> dict[str, object]:
+        feeds: dict[str, object] = dict(self._tables)
+        for filler in self._fillers:
+            feeds[filler.name] = filler.fill(user)
+        feeds[self._rows] = candidates.rows[by_id]
+        feeds[self._top_count] = np.array([top_count], np.int64)
+        if self._similarities:
+            feeds[self._similarities] = candidates.similarities[by_id]
+        if self.description.weights:
+            feeds[self.description.weights] = _weights(self.description.objective, objective) if objective else self._default_weights
+        return feeds
+
+
+def _weights(heads: Mapping[str, float], objective: Mapping[str, float]) -> FloatArray:
+    return np.array([objective.get(head, 0.0) for head in heads], np.float32)
+
+
+def bind_tables(description: RankerDescription, arrays: Mapping[str, AnyArray], device: str) -> dict[str, ort.OrtValue]:
+    """The tables as the session takes them, by input name. On the CPU they are the given (memory-mapped) arrays, not copies; on a GPU copied once."""
+    kind = "cuda" if device == "cuda" else "cpu"
+    return {t.name: ort.OrtValue.ortvalue_from_numpy(arrays[t.name], kind, 0) for t in description.tables}
