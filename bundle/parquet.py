@@ -70,17 +70,24 @@ class ParquetInput:
         while True:
             try:
                 batch = next(iterator, None)
-                if batch is not None:
-                    batch.validate(full=True)  # invalid UTF-8 and broken offsets end here, not in a crash later
             except (pa.ArrowException, OSError, ValueError) as error:
                 raise _broken(self.file, f"cannot be read near row {row}: {error}") from error
             if batch is None:
                 break
+            self._validate(row, batch)
             yield row, batch
             row += len(batch)
             progress.advance(len(batch))
         if row != self.count:
             raise _broken(self.file, f"promises {self.count} rows and holds {row}")
+
+    def _validate(self, start: int, batch: pa.RecordBatch) -> None:
+        """Invalid UTF-8 and broken offsets end here, not in a crash later."""
+        for name, values in zip(batch.schema.names, batch.columns, strict=True):
+            try:
+                values.validate(full=True)
+            except pa.ArrowInvalid as error:
+                raise self.columns[name].refuse(str(error), "write the value again", start + _first_invalid(values)) from error
 
 
 def open_parquet(path: Path, side: str, rules: ReadRules) -> ParquetInput:
@@ -98,6 +105,15 @@ def open_parquet(path: Path, side: str, rules: ReadRules) -> ParquetInput:
         raise columns[twice].refuse("there are two columns of that name", "rename one of them")
     kept = {name: column for name, column in columns.items() if not rules.ignores(column.full_name)}
     return ParquetInput(path, count, kept, reader)
+
+
+def _first_invalid(values: pa.Array) -> int:
+    for place in range(len(values)):
+        try:
+            values.slice(place, 1).validate(full=True)
+        except pa.ArrowInvalid:
+            return place
+    return 0
 
 
 def _check_magic(path: Path) -> None:
