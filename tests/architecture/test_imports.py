@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 from tests.architecture.tree import ROOT
 
 
+@functools.cache
 def imported_by(module: str) -> set[str]:
     """The top-level modules of a fresh interpreter that has imported `module`."""
     script = f"import sys, {module}; print(*{{name.partition('.')[0] for name in sys.modules}})"
