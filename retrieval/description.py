@@ -23,6 +23,7 @@ class IndexDescription:
 
     space: "cosine" or "ip", the similarity that callers get. reduction: "" or "l2_extra_dimension". dimension_count: of the embeddings;
     padded_dimension_count: of the vectors in the file. max_norm: the largest norm of the embeddings (the scale of the reduction).
+    count: creators; copy_count: those of them that retrieval.copies keeps out of the index.
     m, ef_construction: hnswlib's M and efConstruction. ef: the effort at `candidate_count`, as tuned.
     recall: at `candidate_count` with effort `ef`, two standard errors below the measured mean, so that it holds for queries not yet seen.
     curve: (effort, measured mean recall, milliseconds per query) for every effort that was tried, ascending.
@@ -39,12 +40,18 @@ class IndexDescription:
     recall: float
     max_norm: float
     reduction: str = ""
+    copy_count: int = 0
     curve: tuple[tuple[int, float, float], ...] = ()
     kind: str = "hnsw"
 
     def effort(self, count: int) -> int:
-        """How many results to ask of hnswlib to get the best `count` at the tuned recall; never less than `count`, never more than exist."""
-        return min(self.count, max(self.ef, math.ceil(count * self.ef / self.candidate_count)))
+        """How many results to ask of hnswlib to get the best `count` at the tuned recall; never less than `count`, never more than there are."""
+        return min(self.indexed_count, max(self.ef, math.ceil(count * self.ef / self.candidate_count)))
+
+    @property
+    def indexed_count(self) -> int:
+        """How many vectors the index holds."""
+        return self.count - self.copy_count
 
     def to_json(self) -> dict[str, Any]:  # type: ignore[explicit-any,unused-ignore]  # JSON is untyped by nature
         """The description as JSON values."""
@@ -62,7 +69,8 @@ class IndexDescription:
             raise _invalid(f"lacks {missing[0]!r}")
         known = {f.name: values[f.name] for f in fields(cls)}
         for name in _COUNTS:
-            _check_count(name, known[name])
+            _check_count(name, known[name], least=1)
+        _check_count("copy_count", known["copy_count"], least=0)
         for name in ("recall", "max_norm"):
             known[name] = _number(name, known[name])
         known["curve"] = _curve(known["curve"])
@@ -79,6 +87,8 @@ class IndexDescription:
             raise _invalid(f"reduction is {self.reduction!r} in space {self.space!r}")
         if self.padded_dimension_count < self.dimension_count + bool(self.reduction):
             raise _invalid(f"padded_dimension_count is {self.padded_dimension_count}, dimension_count {self.dimension_count}")
+        if self.copy_count >= self.count:
+            raise _invalid(f"copy_count is {self.copy_count}, count {self.count}")
         if self.max_norm <= 0.0:
             raise _invalid(f"max_norm is {self.max_norm!r}; it must be positive")
 
@@ -86,9 +96,9 @@ class IndexDescription:
 _COUNTS = ("dimension_count", "padded_dimension_count", "count", "m", "ef_construction", "ef", "candidate_count")
 
 
-def _check_count(name: str, value: object) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value < 2**31:
-        raise _invalid(f"{name} is {value!r}; it must be a positive integer")
+def _check_count(name: str, value: object, least: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value < 2**31:
+        raise _invalid(f"{name} is {value!r}; it must be an integer from {least} on")
 
 
 def _number(name: str, value: object) -> float:

@@ -18,8 +18,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.arrays import AnyArray, FloatArray, RowArray
+from domain.arrays import AnyArray, BoolArray, FloatArray, RowArray
 from domain.errors import ArtifactError, ArtifactReason
+from retrieval.copies import read_copies
 from retrieval.description import IndexDescription
 from retrieval.vectors import index_vectors
 
@@ -75,7 +76,8 @@ def check_index_file(path: Path, description: IndexDescription) -> None:
     """Prove that hnswlib can load and search this file, and that it is the index described.
 
     ArtifactError INDEX_CORRUPT when its structure is broken, INDEX_MISMATCH when it is sound but another one: count, dimensions, M, labels that
-    are not the rows 0 to count - 1, or vectors that are not finite. About a second per million rows; the file is mapped, never copied.
+    are not the rows (but for the copies in copies.npy beside it), or vectors that are not finite. About a second per million rows; the file is
+    mapped, never copied.
     """
     try:
         size = path.stat().st_size
@@ -88,17 +90,21 @@ def check_index_file(path: Path, description: IndexDescription) -> None:
     header = _checked_header(path, numbers, float(raw["level_factor"][0]), size)
     _check_described(path, header, description)
     elements = np.memmap(path, header.element, "r", HEADER.itemsize, (header.count,))
-    _check_elements(path, elements, header)
+    _check_labels(path, _check_elements(path, elements, description.count), description)
     _check_upper_levels(path, header, size)
 
 
 def check_vectors(path: Path, description: IndexDescription, embeddings: FloatArray, norms: FloatArray) -> None:
     """Compare sampled vectors of a checked file with the embeddings they were made of; INDEX_MISMATCH where they differ."""
-    header = _Header(description.count, description.padded_dimension_count, description.m, description.ef_construction, 0, 0)
+    header = _Header(description.indexed_count, description.padded_dimension_count, description.m, description.ef_construction, 0, 0)
     elements = np.memmap(path, header.element, "r", HEADER.itemsize, (header.count,))
     places = np.unique(np.linspace(0, header.count - 1, SAMPLED_ROWS).astype(np.int64))
     rows = elements["label"][places].astype(np.int64)
     expected = index_vectors(embeddings[rows], norms[rows], description.space, description.reduction, description.max_norm)
+    copies = read_copies(path.parent, description.copy_count, description.count)
+    pairs = np.unique(np.linspace(0, len(copies) - 1, SAMPLED_ROWS).astype(np.int64)) if len(copies) else np.empty(0, np.int64)
+    if (embeddings[copies.rows[pairs]] != embeddings[copies.representatives[pairs]]).any():
+        raise _mismatch(path, "a row is listed as a copy of another, with another embedding")
     differs = np.flatnonzero(np.abs(expected - elements["vector"][places]).max(axis=1) > 1e-4)
     if len(differs):
         raise _mismatch(path, f"the vector of row {rows[differs[0]]} is not that of the catalogue")
@@ -126,25 +132,36 @@ def _checked_header(path: Path, raw: dict[str, int], level_factor: float, size: 
 
 def _check_described(path: Path, header: _Header, description: IndexDescription) -> None:
     found = (header.count, header.dimension_count, header.m, header.ef_construction)
-    wanted = (description.count, description.padded_dimension_count, description.m, description.ef_construction)
+    wanted = (description.indexed_count, description.padded_dimension_count, description.m, description.ef_construction)
     for name, is_value, must_be in zip(("count", "dimension count", "M", "efConstruction"), found, wanted, strict=True):
         if is_value != must_be:
             raise _mismatch(path, f"its {name} is {is_value}; the manifest says {must_be}")
 
 
-def _check_elements(path: Path, elements: AnyArray, header: _Header) -> None:
-    seen = np.zeros(header.count, np.bool_)
-    for start in range(0, header.count, BLOCK_ROWS):
+def _check_elements(path: Path, elements: AnyArray, creator_count: int) -> BoolArray:
+    """Which rows are labels: bool [creator_count]."""
+    seen = np.zeros(creator_count, np.bool_)
+    for start in range(0, len(elements), BLOCK_ROWS):
         block = np.asarray(elements[start : start + BLOCK_ROWS])
-        if bad := _bad_neighbours(block["count"], block["neighbours"], header.count):
+        if bad := _bad_neighbours(block["count"], block["neighbours"], len(elements)):
             raise _corrupt(path, f"element {start + bad[0]} {bad[1]}")
         if not np.isfinite(block["vector"]).all():
             raise _mismatch(path, f"a vector among the elements from {start} on is not finite")
-        if block["label"].max() >= header.count:
+        if block["label"].max() >= creator_count:
             raise _mismatch(path, f"a label among the elements from {start} on is not a row")
         seen[block["label"]] = True
-    if not seen.all():
-        raise _mismatch(path, f"no element has label {int(np.argmin(seen))}; labels must be the rows")
+    return seen
+
+
+def _check_labels(path: Path, seen: BoolArray, description: IndexDescription) -> None:
+    """Every row must be the label of one element or a copy of such a row; there are as many elements as rows that are no copies."""
+    copies = read_copies(path.parent, description.copy_count, description.count)
+    if not seen[copies.representatives].all():
+        raise _mismatch(path, "a row that stands for its copies is not in the index")
+    covered = seen.copy()
+    covered[copies.rows] = True
+    if not covered.all() or seen[copies.rows].any():
+        raise _mismatch(path, f"row {int(np.argmin(covered))} is no label; every row must be, once, unless it is a copy")
 
 
 def _bad_neighbours(counts: Words, neighbours: Words, count: int) -> tuple[int, str] | None:

@@ -11,6 +11,7 @@ from domain.arrays import FloatArray, RowArray
 from domain.candidates import Candidates, Source
 from domain.deadline import Deadline
 from domain.errors import ArtifactError, ArtifactReason
+from retrieval.copies import Copies, read_copies
 from retrieval.description import COSINE, INDEX_FILE, IndexDescription
 from retrieval.exact_source import ExactSource
 from retrieval.ordering import best_first, settle_ties
@@ -23,9 +24,10 @@ class HnswSource:
     Effort is steered through the number of results asked of hnswlib: its `set_ef` races with searches, and it searches with max(ef, k) anyway.
     """
 
-    def __init__(self, index: hnswlib.Index, description: IndexDescription, exact: ExactSource, id_ranks: RowArray) -> None:
-        """index: holds `description.count` vectors whose labels are rows. exact: answers when the index cannot, and recomputes inner products."""
+    def __init__(self, index: hnswlib.Index, copies: Copies, description: IndexDescription, exact: ExactSource, id_ranks: RowArray) -> None:
+        """index: its labels are rows, `copies` are the rows that it lacks. exact: answers when the index cannot, and recomputes inner products."""
         self._index, self._description, self._exact, self._id_ranks = index, description, exact, np.asarray(id_ranks)
+        self._copies = copies.ordered(self._id_ranks) if len(copies) else None
         self._cosine = description.space == COSINE
 
     @classmethod
@@ -35,13 +37,14 @@ class HnswSource:
         path = directory / INDEX_FILE
         index = hnswlib.Index(space="ip", dim=description.padded_dimension_count)
         try:
-            index.load_index(str(path), max_elements=description.count)
+            index.load_index(str(path), max_elements=description.indexed_count)
         except RuntimeError as error:
             raise ArtifactError(path, ArtifactReason.INDEX_CORRUPT, f"hnswlib cannot read it ({error}); build the bundle again") from error
         index.set_num_threads(1)
         # hnswlib forgets ef when it saves. A floor under every search; `retrieve` never asks for fewer results than this.
         index.set_ef(description.ef)
-        return cls(index, description, ExactSource(embeddings, norms, id_ranks, description.space), id_ranks)
+        copies = read_copies(directory, description.copy_count, description.count)
+        return cls(index, copies, description, ExactSource(embeddings, norms, id_ranks, description.space), id_ranks)
 
     def effort(self, count: int) -> int:
         """The effort that `retrieve` spends on `count` candidates."""
@@ -66,7 +69,11 @@ class HnswSource:
 
     def _best(self, vector: FloatArray, rows: RowArray, distances: FloatArray, count: int) -> tuple[RowArray, FloatArray]:
         """The best `count` of what hnswlib found, which comes best first with distance = 1 - product of unit vectors."""
-        if self._cosine:
-            return settle_ties(rows, np.float32(1.0) - distances, self._id_ranks, count)
-        # Products are scaled by norms in the index, which costs digits: compute them again from the embeddings as given.
-        return best_first(rows, self._exact.similarities_of(vector, rows), self._id_ranks, count)
+        if self._copies is not None:
+            return best_first(*self._copies.expand(rows, self._similarities(vector, rows, distances), count), self._id_ranks, count)
+        similarities = self._similarities(vector, rows, distances)
+        return (settle_ties if self._cosine else best_first)(rows, similarities, self._id_ranks, count)
+
+    def _similarities(self, vector: FloatArray, rows: RowArray, distances: FloatArray) -> FloatArray:
+        # Inner products are scaled by norms in the index, which costs digits: compute them again from the embeddings as given.
+        return np.float32(1.0) - distances if self._cosine else self._exact.similarities_of(vector, rows)

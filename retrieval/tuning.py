@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import hnswlib
@@ -12,8 +11,16 @@ import numpy as np
 from domain.arrays import FloatArray, RowArray
 from domain.deadline import Clock
 from domain.stages import Progress
+from retrieval.copies import Copies
+from retrieval.description import IndexDescription
 from retrieval.exact_source import ExactSource
-from retrieval.vectors import index_query
+from retrieval.vectors import index_query, unit
+
+EFFORT_CAP = 5000
+"""Efforts beyond it cost several milliseconds a request, where the exact scan of a million creators costs 15."""
+
+WIDEST_EFFORT = 4
+"""Where several thousand candidates are asked for, efforts up to so many times their count are tried."""
 
 LADDER_STEP = 1.4
 """Each rung spends this much more effort than the one before; bisection between the last two rungs finds the rest."""
@@ -63,13 +70,18 @@ class Measured:
 class Probe:
     """Asks an index with chosen efforts and compares with the truth."""
 
-    def __init__(self, index: hnswlib.Index, padded: int, exact: ExactSource, truth: Truth, clock: Clock) -> None:
+    def __init__(self, index: hnswlib.Index, described: IndexDescription, copies: Copies, exact: ExactSource, truth: Truth, clock: Clock) -> None:
         """exact computes similarities of ties; clock in seconds."""
-        self._index, self._padded, self._exact, self._truth, self._clock = index, padded, exact, truth, clock
+        self._index, self._described, self._copies, self._exact, self._truth, self._clock = index, described, copies, exact, truth, clock
+
+    @property
+    def described(self) -> IndexDescription:
+        """The index that is asked."""
+        return self._described
 
     def measure(self, effort: int) -> Measured:
         """Every query once. A query for which the graph leads to fewer than `effort` counts as all missed."""
-        queries = [index_query(query, self._padded) for query in self._truth.queries]
+        queries = [index_query(query, self._described.padded_dimension_count) for query in self._truth.queries]
         start_s = self._clock()
         answers = [self._ask(query, effort) for query in queries]
         milliseconds = (self._clock() - start_s) * 1e3 / len(queries)
@@ -78,11 +90,11 @@ class Probe:
 
     def _ask(self, query: FloatArray, effort: int) -> RowArray:
         try:
-            labels, _ = self._index.knn_query(query, k=effort, num_threads=1)
+            labels, distances = self._index.knn_query(query, k=effort, num_threads=1)
         except RuntimeError:
             return np.empty(0, np.int64)
-        found: RowArray = labels[0, : self._truth.count].astype(np.int64)
-        return found
+        rows, nearness = self._copies.expand(labels[0].astype(np.int64), -distances[0], self._truth.count)
+        return rows[np.argsort(-nearness, kind="stable")[: self._truth.count]]
 
     def _recall(self, i: int, rows: RowArray) -> float:
         missed = rows[~np.isin(rows, self._truth.rows[i])]
@@ -93,20 +105,24 @@ class Probe:
         return hits / self._truth.count
 
 
-def exact_answers(embeddings: FloatArray, scale: FloatArray | None, queries: FloatArray, count: int, progress: Progress) -> Truth:
-    """The `count` (<= N) best rows of every query by product, divided by `scale` [N] where given. Blocked over N: needs some 200 MB."""
+def exact_answers(embeddings: FloatArray, scale: FloatArray | None, queries: FloatArray, count: int, progress: Progress | None = None) -> Truth:
+    """The `count` (<= N) best rows of every query: by inner product, or by cosine where `scale`, the norms [N], is given. Blocked over N: needs some
+    200 MB.
+
+    Advances the current task of `progress` by N in all."""
+    directions = queries if scale is None else np.stack([unit(query) for query in queries])
     best = np.full((len(queries), count), -np.inf, np.float32)
     rows = np.zeros((len(queries), count), np.int64)
     size = max(count, BLOCK_PRODUCTS // len(queries))
-    progress.start("compute the exact answers", len(embeddings))
     for start in range(0, len(embeddings), size):
         block = np.asarray(embeddings[start : start + size])
-        products = queries @ block.T
+        products = directions @ block.T
         if scale is not None:
             products /= scale[start : start + size]
         for i, similarities in enumerate(products):
             _keep_best(best[i], rows[i], similarities, start)
-        progress.advance(len(block))
+        if progress is not None:
+            progress.advance(len(block))
     return Truth(queries, rows, best.min(axis=1))
 
 
@@ -121,13 +137,13 @@ def _keep_best(best: FloatArray, rows: RowArray, similarities: FloatArray, start
     best[:], rows[:] = values[kept], found[kept]
 
 
-def efforts(count: int, cap: int) -> Iterator[int]:
-    """The rungs from `count` to `cap`, both included."""
-    effort = count
-    while effort < cap:
-        yield effort
-        effort = math.ceil(effort * LADDER_STEP)
-    yield cap
+def efforts(count: int, element_count: int) -> list[int]:
+    """The rungs of effort for `count` candidates from an index of so many elements: from `count` on, ascending."""
+    cap = min(element_count, max(EFFORT_CAP, WIDEST_EFFORT * count))
+    rungs = [count]
+    while rungs[-1] < cap:
+        rungs.append(min(cap, math.ceil(rungs[-1] * LADDER_STEP)))
+    return rungs
 
 
 def tune(probe: Probe, rungs: list[int], recall: float, progress: Progress) -> tuple[Measured | None, list[Measured]]:

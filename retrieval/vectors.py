@@ -1,11 +1,11 @@
 """From embeddings as given to the vectors that hnswlib sees, and the same for queries.
 
-hnswlib always gets space 'ip' and vectors of norm 1 (or, for inner products of nearly constant norm, close to it), zero-padded to a multiple
-of 16, where its SIMD path is complete; padding changes no product.
+hnswlib always gets space 'ip' and vectors zero-padded to a multiple of 16, where its SIMD path is complete; padding changes no product. For
+cosine they have norm 1; for inner products they are divided by the largest norm M.
 
-Inner products of varying norm are no metric: creators with long vectors become hubs and a graph search gets stuck at them. The reduction
-divides by the largest norm M and appends sqrt(1 - |x/M|^2); queries get 0 there. Products with the query keep their order, and since every
-vector now has norm 1, |a - b|^2 = 2 - 2ab: 'ip' and 'l2' order them alike, so the graph is built in a proper metric.
+Inner products of varying norm are no metric, and a graph search can get stuck at long vectors. The reduction appends sqrt(1 - |x/M|^2); queries
+get 0 there. Products with the query keep their order, and since every vector now has norm 1, |a - b|^2 = 2 - 2ab: 'ip' and 'l2' order them
+alike, so the graph is built in a proper metric. retrieval.reduction decides when to use it.
 """
 
 from __future__ import annotations
@@ -15,26 +15,16 @@ import math
 import numpy as np
 
 from domain.arrays import FloatArray
-from retrieval.description import COSINE, INNER_PRODUCT, REDUCTION
+from retrieval.description import COSINE
 
 LANES = 16
 """hnswlib's widest SIMD loop takes 16 floats at a time; other lengths take a slower residual path."""
-
-NORM_SPREAD = 1.05
-"""Largest over smallest norm up to which inner products are indexed without the reduction: with norms within 5 % the order by product and the
-order by angle nearly agree, so no hubs form, and the extra dimension would cost up to 16 more lanes."""
 
 
 def padded_dimension_count(dimension_count: int, reduction: str) -> int:
     """The length of the vectors in the index."""
     wanted = dimension_count + (1 if reduction else 0)
     return -(-wanted // LANES) * LANES
-
-
-def reduction_for(space: str, norms: FloatArray) -> str:
-    """Which reduction these embeddings need."""
-    varies = space == INNER_PRODUCT and float(norms.max()) > NORM_SPREAD * float(norms.min())
-    return REDUCTION if varies else ""
 
 
 def index_vectors(embeddings: FloatArray, norms: FloatArray, space: str, reduction: str, max_norm: float) -> FloatArray:
