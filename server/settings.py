@@ -36,7 +36,9 @@ class Settings:
     default_deadline_ms: int = field(default=200, metadata=_rules("the time limit of calls that bring none", (1, 3_600_000)))
     max_deadline_ms: int = field(default=60_000, metadata=_rules("the longest time limit that a call gets", (1, 3_600_000)))
     reply_reserve_ms: float = field(default=1.0, metadata=_rules("kept back from each time limit for the reply", (0, 1000)))
-    max_pending_requests: int = field(default=64, metadata=_rules("requests that wait or run in one worker before it refuses more", (1, 10_000)))
+    max_pending_requests: int = field(
+        default=64, metadata=_rules("requests that wait for a thread of one worker before it refuses more", (1, 10_000))
+    )
     drain_wait_ms: int = field(
         default=200, metadata=_rules("after a stop was asked: how long to report NOT_SERVING and still take calls", (0, 600_000))
     )
@@ -101,10 +103,6 @@ def _check_times(settings: Settings) -> None:
     if settings.reply_reserve_ms >= settings.default_deadline_ms:
         raise ConfigurationError(
             f"reply_reserve_ms is {settings.reply_reserve_ms:g}, which leaves nothing of default_deadline_ms, which is {settings.default_deadline_ms}"
-        )
-    if settings.max_pending_requests < settings.threads:
-        raise ConfigurationError(
-            f"max_pending_requests is {settings.max_pending_requests}, below threads, which is {settings.threads}; some threads could never work"
         )
 
 

@@ -114,12 +114,13 @@ def _embeddings(user: pb.User, violations: list[FieldViolation]) -> Mapping[str,
     embeddings: dict[str, FloatArray] = {}
     for place, sent in enumerate(user.embeddings):
         field = f"user.embeddings[{place}]"
-        vector = np.array(list(sent.values), np.float32)
+        values = list(sent.values)
+        vector = np.array(values, np.float32)
         if sent.space in embeddings:
             violations.append(FieldViolation(field, f'is the second one in space "{sent.space}"; send at most one per space'))
-        if not len(vector):
+        if not values:
             violations.append(FieldViolation(f"{field}.values", "is empty; send all components"))
-        elif not math.isfinite(np.dot(vector, vector)) and not np.isfinite(vector).all():
+        elif not math.isfinite(sum(values)):  # of doubles, which float32 components cannot overflow; an infinity or a NaN survives in it
             at = int(np.argmin(np.isfinite(vector)))
             violations.append(FieldViolation(f"{field}.values[{at}]", f"is {vector[at]}; components must be finite"))
         embeddings[sent.space] = vector

@@ -20,20 +20,19 @@ MAX_QUESTIONS = 1000  # per stream; tools ask once per file
 
 def add_v1_descriptor() -> None:
     """Put grpc.reflection.v1 into the default descriptor pool, so that it describes itself."""
-    pool = descriptor_pool.Default()
     file = descriptor_pb2.FileDescriptorProto()
     reflection_pb2.DESCRIPTOR.CopyToProto(file)
-    renamed = file.SerializeToString(deterministic=True)
-    file = descriptor_pb2.FileDescriptorProto.FromString(renamed)
     file.name = "grpc/reflection/v1/reflection.proto"
     file.package = "grpc.reflection.v1"
-    for message in file.message_type:
-        for field in message.field:
-            field.type_name = field.type_name.replace(".v1alpha.", ".v1.")
+    for field in (field for message in file.message_type for field in message.field if field.type_name):
+        field.type_name = _as_v1(field.type_name)
     for method in file.service[0].method:
-        method.input_type = method.input_type.replace(".v1alpha.", ".v1.")
-        method.output_type = method.output_type.replace(".v1alpha.", ".v1.")
-    pool.Add(file)
+        method.input_type, method.output_type = _as_v1(method.input_type), _as_v1(method.output_type)
+    descriptor_pool.Default().Add(file)
+
+
+def _as_v1(name: str) -> str:
+    return name.replace(".v1alpha.", ".v1.")
 
 
 class Reflection:

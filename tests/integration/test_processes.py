@@ -1,0 +1,243 @@
+"""Processes that die, are stopped, or cannot start: what callers see, and that nothing is left behind."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import struct
+import threading
+import time
+from collections import Counter
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from earshot.v1 import recommendation_service_pb2 as pb
+from tests.integration.server_process import ServerProcess, alive, run_command, wait_until
+
+REQUEST = pb.RecommendCreatorsRequest(user=pb.User(user_id="listener-0001"))
+HEALTH = health_pb2.HealthCheckRequest(service="earshot.v1.RecommendationService")
+
+
+class Load:
+    """Callers in threads, each on a connection of its own, that note the code of every call."""
+
+    def __init__(self, server: ServerProcess, callers: int = 4) -> None:
+        self.codes: Counter[grpc.StatusCode] = Counter()
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._run, args=(server.recommend(),)) for _ in range(callers)]
+
+    def __enter__(self):
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _run(self, recommend) -> None:
+        while not self._stop.is_set():
+            try:
+                recommend(REQUEST, timeout=2)
+                self.codes[grpc.StatusCode.OK] += 1
+            except grpc.RpcError as error:
+                self.codes[error.code()] += 1
+                time.sleep(0.01)
+
+
+@pytest.fixture
+def server(demo_bundle, tmp_path):
+    with ServerProcess(tmp_path, "--bundle", str(demo_bundle)) as running:
+        yield running
+
+
+def test_a_killed_worker_is_replaced_within_two_seconds_and_only_its_calls_fail(server):
+    victim, other = server.serving_pids()
+    with Load(server) as load:
+        time.sleep(0.3)
+        os.kill(victim, signal.SIGKILL)
+        took_s = wait_until(lambda: len(pids := server.serving_pids()) == 2 and victim not in pids, 5, "two workers serve")
+        time.sleep(0.3)
+    assert took_s < 2.0
+    assert other in server.serving_pids()
+    assert set(load.codes) <= {grpc.StatusCode.OK, grpc.StatusCode.UNAVAILABLE}
+    assert load.codes[grpc.StatusCode.UNAVAILABLE] <= 4 * 3  # one call in flight for each caller, and attempts while its connection comes back
+    status = server.status()
+    assert (status.worker_restart_count, status.generation_restart_count) == (1, 0)
+    assert server.log.read_text().count("bundle loaded") == 1
+    assert server.metrics()["earshot_worker_restarts_total"] == 1
+
+
+def test_counts_survive_the_worker_that_counted(server):
+    for _ in range(5):
+        server.recommend()(REQUEST, timeout=5)
+    victims = server.serving_pids()
+    for victim in victims:
+        os.kill(victim, signal.SIGKILL)
+    wait_until(lambda: len(pids := server.serving_pids()) == 2 and not set(pids) & set(victims), 5, "two new workers serve")
+    assert server.metrics()['earshot_requests_total{code="OK"}'] == 5
+
+
+def test_a_killed_generation_takes_its_workers_along_and_is_started_again(server):
+    old = [server.status().generation_pid, *server.serving_pids()]
+    os.kill(old[0], signal.SIGKILL)
+    wait_until(lambda: not any(map(alive, old)), 5, "the old generation is gone")
+    wait_until(lambda: len(server.serving_pids()) == 2, 10, "two workers serve again")
+    assert not set(server.serving_pids()) & set(old)
+    assert server.status().generation_restart_count == 1
+    assert server.recommend()(REQUEST, timeout=5).receipt
+
+
+def test_a_killed_control_process_leaves_nobody(server):
+    group = server.group()
+    assert len(group) == 4
+    server.process.kill()
+    wait_until(lambda: not any(map(alive, group)), 5, "nobody is left")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_under_load_finishes_what_runs_and_exits_with_zero(server, number):
+    group = server.group()
+    with Load(server) as load:
+        time.sleep(0.3)
+        started = time.monotonic()
+        server.signal(number)
+        assert server.process.wait(10) == 0
+        took_s = time.monotonic() - started
+    assert took_s < 3.0
+    assert load.codes[grpc.StatusCode.OK] > 20
+    assert set(load.codes) <= {grpc.StatusCode.OK, grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
+    assert load.codes[grpc.StatusCode.CANCELLED] <= 4  # a call that had arrived and was not yet taken when gRPC stopped
+    assert not any(map(alive, group))
+    assert "Traceback" not in server.log.read_text()
+    assert not server.ready_file.exists()
+
+
+def test_health_says_not_serving_before_calls_are_refused(demo_bundle, tmp_path):
+    with ServerProcess(tmp_path, "--bundle", str(demo_bundle), "--drain-wait-ms", "1500", workers=1) as server:
+        recommend, health = server.recommend(), health_pb2_grpc.HealthStub(server.channel())
+        watch = health.Watch(HEALTH, timeout=10)
+        assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
+        server.signal(signal.SIGTERM)
+        assert next(watch).status == health_pb2.HealthCheckResponse.NOT_SERVING
+        assert recommend(REQUEST, timeout=2).receipt
+        assert server.process.wait(10) == 0
+        with pytest.raises(grpc.RpcError) as refusal:
+            recommend(REQUEST, timeout=2)
+        assert refusal.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+def test_a_second_signal_stops_at_once(demo_bundle, tmp_path):
+    with ServerProcess(tmp_path, "--bundle", str(demo_bundle), "--drain-wait-ms", "60000") as server:
+        server.signal(signal.SIGTERM)
+        time.sleep(0.3)
+        assert server.process.poll() is None
+        started = time.monotonic()
+        server.signal(signal.SIGTERM)
+        assert server.process.wait(10) == 0
+        assert time.monotonic() - started < 2.0
+
+
+def test_a_stop_signal_to_the_whole_group_of_processes_is_still_a_drain(server):
+    """As service managers and process groups deliver it."""
+    with Load(server) as load:
+        time.sleep(0.3)
+        for pid in server.group():
+            os.kill(pid, signal.SIGTERM)
+        assert server.process.wait(10) == 0
+    assert set(load.codes) <= {grpc.StatusCode.OK, grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
+    assert "canceling" not in server.log.read_text()
+
+
+def test_a_watcher_that_reads_nothing_blocks_neither_checks_nor_the_drain(server):
+    hostile = [window_zero_watch(server.facts["port"]) for _ in range(6)]
+    time.sleep(0.3)
+    for _ in range(4):
+        stub = health_pb2_grpc.HealthStub(server.channel())
+        assert stub.Check(HEALTH, timeout=2).status == health_pb2.HealthCheckResponse.SERVING
+    started = time.monotonic()
+    server.signal(signal.SIGTERM)
+    assert server.process.wait(10) == 0
+    assert time.monotonic() - started < 2.5
+    for connection in hostile:
+        connection.close()
+
+
+def window_zero_watch(port: int) -> socket.socket:
+    """Health.Watch over bare HTTP/2 with a flow-control window of zero, so that no answer can ever be sent."""
+
+    def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
+        return struct.pack(">I", len(payload))[1:] + bytes((kind, flags)) + struct.pack(">I", stream) + payload
+
+    def header(name: bytes, value: bytes) -> bytes:
+        return b"\x00" + bytes((len(name),)) + name + bytes((len(value),)) + value
+
+    headers = b"".join(
+        header(*pair)
+        for pair in (
+            (b":method", b"POST"),
+            (b":scheme", b"http"),
+            (b":path", b"/grpc.health.v1.Health/Watch"),
+            (b":authority", b"x"),
+            (b"te", b"trailers"),
+            (b"content-type", b"application/grpc"),
+        )
+    )
+    connection = socket.create_connection(("127.0.0.1", port), timeout=5)
+    settings = struct.pack(">HI", 4, 0)  # INITIAL_WINDOW_SIZE
+    body = frame(0, 1, 1, b"\0\0\0\0\0")
+    connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0, settings) + frame(1, 4, 1, headers) + body)
+    return connection
+
+
+def test_a_port_in_use_is_told_and_exits_with_one(server, demo_bundle):
+    for flag, port in (("--port", "port"), ("--control-port", "control_port"), ("--metrics-port", "metrics_port")):
+        ports = {"--port": "0", "--control-port": "0", "--metrics-port": "0", flag: str(server.facts[port])}
+        done = run_command("serve", "--bundle", str(demo_bundle), *(part for pair in ports.items() for part in pair))
+        assert done.returncode == 1, done.stderr
+        assert f"cannot listen on 127.0.0.1:{server.facts[port]}" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def free_ports():
+    return ("--port", "0", "--control-port", "0", "--metrics-port", "0")
+
+
+def test_what_cannot_be_served_ends_with_its_exit_code(demo_bundle, tmp_path):
+    damaged = tmp_path / "damaged"
+    shutil.copytree(demo_bundle, damaged)
+    index = next((damaged / "indexes").rglob("*.bin"))
+    content = bytearray(index.read_bytes())
+    content[len(content) // 2] ^= 1
+    index.write_bytes(content)
+    wrong = tmp_path / "wrong-golden"
+    shutil.copytree(demo_bundle, wrong)
+    cases = [
+        (("--bundle", str(damaged)), 2, "CHECKSUM_MISMATCH"),
+        (("--bundle", str(tmp_path)), 2, "MANIFEST_INVALID"),
+        (("--bundle", str(tmp_path / "nowhere")), 66, "nowhere"),
+        (("--bundles", str(tmp_path)), 78, "--bundle"),
+        (("--bundle", str(demo_bundle), "--host", "0.0.0.0"), 78, "insecure"),
+        (("--bundle", str(demo_bundle), "--no-such-flag", "1"), 64, "no-such-flag"),
+        (("--bundle", str(demo_bundle), "--port", "http"), 78, "--port"),
+    ]
+    for arguments, code, text in cases:
+        done = run_command("serve", *free_ports(), *arguments)
+        assert (done.returncode, text in done.stderr, "Traceback" in done.stderr) == (code, True, False), done.stderr
+
+
+def test_the_only_bundle_of_a_directory_is_served(demo_bundle, tmp_path):
+    with ServerProcess(tmp_path, "--bundles", str(demo_bundle.parent), workers=1) as server:
+        assert server.recommend()(REQUEST, timeout=5).bundle_version == "demo-1"
+
+
+def test_one_worker_of_several_that_is_asked_to_stop_finishes_and_is_replaced(server):
+    victim = server.serving_pids()[0]
+    os.kill(victim, signal.SIGTERM)
+    wait_until(lambda: len(pids := server.serving_pids()) == 2 and victim not in pids, 5, "two workers serve")
+    exits = [json.loads(line) for line in server.log.read_text().splitlines() if "worker died" in line]
+    assert [line["exit_code"] for line in exits] == [0]

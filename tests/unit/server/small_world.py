@@ -1,0 +1,49 @@
+"""A catalogue of a few creators and engines that answer as told, for tests of the edge."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+
+from domain.candidates import Removed
+from domain.columns import Column, ColumnKind, ColumnSpec, Creators
+from domain.slate import Plan, Profile, Recommended, Slate, Stage, StageRecord
+
+
+def creators(ids=("a", "b", "ü"), names=("Anna", "", "Özil")) -> Creators:
+    """A catalogue with ids and names."""
+    encoded = [name.encode() for name in names or ()]
+    offsets = np.cumsum([0, *map(len, encoded)]).astype(np.int64)
+    column = Column(ColumnSpec("name", ColumnKind.SEQUENCE, "uint8", 0), np.frombuffer(b"".join(encoded) or b"\0", np.uint8), offsets)
+    order = np.arange(len(ids), dtype=np.int64)
+    table = np.array([i.encode() for i in ids])
+    ones = np.ones(len(ids), np.float32)
+    return Creators(table, order, order, ones[:, None], ones, {}, None, ("",), column if names else None, None)
+
+
+def recommended(rows=(2, 0), scores=(0.5, float("nan")), **fields) -> Recommended:
+    """An answer with one removed creator."""
+    slate = Slate(np.array(rows, np.int64), np.array(scores, np.float32), np.linspace(1, 0, len(rows), dtype=np.float32), np.empty(0, np.int64))
+    answer = {
+        "slate": slate,
+        "removed": Removed(np.array([1]), np.array([3], np.uint8)),
+        "degradations": (),
+        "records": (StageRecord(Stage.RETRIEVE, 0.002, 3, 3), StageRecord(Stage.RANK, 0.004, 2, 2)),
+        "plan": Plan(3, 2, 0.125),
+        "profile": Profile(),
+        "receipt": "receipt",
+        "scoring_form": "whole",
+        "retrieval_method": "index",
+        "retrieved_count": len(rows) + 1,
+    }
+    return Recommended(**{**answer, **fields})
+
+
+class ToldEngine:
+    """Answers every request with what `act(request, deadline)` returns or raises."""
+
+    def __init__(self, act) -> None:
+        self.recommend = act
+        self.creators = creators()
+        self.bundle = SimpleNamespace(manifest=SimpleNamespace(version="v1"))
