@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import time
@@ -46,4 +47,4 @@ def run(settings: Settings) -> int:
         plane.stop()
         readiness.withdraw()
         held.close()
-        log(20, "stopped")
+        log(logging.INFO, "stopped")

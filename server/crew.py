@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -128,7 +129,7 @@ class Crew:
         code = os.waitstatus_to_exitcode(status)
         self._tell({"state": "exited", "place": place.number, "pid": pid, "code": code, "expected": self._stopping})
         if not self._stopping:
-            log(40, "worker died", worker_pid=pid, exit_code=code, life_s=round(life_s, 3), next_in_s=delay_s)
+            log(logging.ERROR, "worker died", worker_pid=pid, exit_code=code, life_s=round(life_s, 3), next_in_s=delay_s)
 
     def _drain(self) -> None:
         """Workers that serve finish their calls; the others have none."""

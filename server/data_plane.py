@@ -42,7 +42,7 @@ class DataPlane:
         self._pulse = Pulse(settings.threads, time.monotonic)
         self._health = Health([SERVICE], alive=lambda: not self._pulse.stuck())
         self._reflection = Reflection([SERVICE, HEALTH]) if settings.reflection else None
-        pool = RequestPool(settings.threads, thread_name_prefix="request")
+        self._pool = pool = RequestPool(settings.threads, thread_name_prefix="request")
         cap = settings.threads + settings.max_pending_requests + ROOM
         self._server = grpc.server(pool, options=server_options(share_port=True), maximum_concurrent_rpcs=cap)
         behavior = _handler(engine, assignment, place, self._pulse).recommend_creators
@@ -62,6 +62,10 @@ class DataPlane:
     def report_not_serving(self) -> None:
         """Tell load balancers to look elsewhere; calls are still taken."""
         self._health.drain()
+
+    def idle(self) -> bool:
+        """Whether no request waits or runs."""
+        return self._pulse.idle() and not self._pool.backlog()
 
     def stop(self, grace_s: float) -> threading.Event:
         """Take no more calls, end the streams, let running calls finish within the grace. The event is set when none is left."""

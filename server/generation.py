@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import faulthandler
 import gc
+import logging
 import sys
 import time
 
@@ -40,7 +41,7 @@ def main() -> int:
     gc.collect()
     gc.freeze()  # the collector never touches what is loaded, so its pages stay shared
     send(assignment.report_fd, {"state": "loaded", "bundle": describe(prepared.bundle)})
-    log(20, "bundle loaded", version=prepared.bundle.manifest.version, seconds=round(time.monotonic() - started_s, 3))
+    log(logging.INFO, "bundle loaded", version=prepared.bundle.manifest.version, seconds=round(time.monotonic() - started_s, 3))
     return Crew(prepared, assignment, time.monotonic).run()
 
 

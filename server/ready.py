@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from pathlib import Path
 
@@ -35,7 +36,7 @@ class Readiness:
             "workers": [worker.pid for worker in group.workers],
             "bundle_version": (group.active or {}).get("version", ""),
         }
-        log(20, "ready", **facts)
+        log(logging.INFO, "ready", **facts)
         if self._file is not None:
             draft = self._file.with_name(f".{self._file.name}.{os.getpid()}")
             draft.write_text(json.dumps(facts) + "\n", encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 from dataclasses import dataclass
@@ -84,7 +85,7 @@ class Supervisor:
         self._failure = None
         self._child = GenerationChild(self._assignment)
         self._state.generation_started(self._child.pid, again=self._starts > 1)
-        log(20, "generation started", generation_pid=self._child.pid, bundle=str(self._assignment.bundle))
+        log(logging.INFO, "generation started", generation_pid=self._child.pid, bundle=str(self._assignment.bundle))
 
     def _follow(self, child: GenerationChild) -> int | None:
         for report in child.read():
@@ -112,14 +113,14 @@ class Supervisor:
             return code if code in exits.LASTING else exits.FAILURE
         delay_s = self._backoff.delay_s(self._clock() - self._started_s)
         self._due_s = self._clock() + delay_s
-        log(40, "generation lost", exit_code=code, text=text, next_in_s=delay_s)
+        log(logging.ERROR, "generation lost", exit_code=code, text=text, next_in_s=delay_s)
         return None
 
     def _asked_to_stop(self, number: signal.Signals) -> None:
         """The first signal drains, the second cancels."""
         if self._stop is None:
             settings = self._assignment.settings
-            log(20, "stopping", signal=number.name)
+            log(logging.INFO, "stopping", signal=number.name)
             self._plane.health.drain()
             self._stop = Stop(self._clock() + (settings.drain_wait_ms + settings.drain_grace_ms) / 1e3 + MARGIN_S)
             self._signal(signal.SIGTERM)
@@ -129,7 +130,7 @@ class Supervisor:
     def _hurry_if_due(self) -> None:
         if self._stop is None or self._clock() < self._stop.hurry_s:
             return
-        log(30, "canceling what still runs")
+        log(logging.WARNING, "canceling what still runs")
         self._signal(signal.SIGKILL if self._stop.hurried else signal.SIGINT)
         self._stop.hurried = True
         self._stop.hurry_s = self._clock() + MARGIN_S

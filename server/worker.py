@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import signal
 import sys
+import threading
 import time
 
 from domain.errors import EarshotError
@@ -18,6 +20,9 @@ from server.rung_log import RungLog
 from server.settings import Settings
 from server.telemetry.logs import log, set_up_logs
 
+POLL_S = 0.02
+SETTLE_POLLS = 10  # without work for that long, the last answers have left
+CANCEL_S = 0.5  # for canceled calls to tell their callers
 SWITCH_INTERVAL_S = 0.0005  # a thread that comes back from native code waits at most this long for the interpreter; 5 ms by default
 
 
@@ -40,7 +45,7 @@ def run_worker(prepared: Prepared, assignment: Assignment, place: int, report_fd
         send(report_fd, {"state": "failed", "place": place, "exit_code": exits.exit_code(problem), "text": str(problem)})
         return exits.exit_code(problem)
     send(report_fd, {"state": "serving", "place": place, "pid": os.getpid()})
-    log(20, "serving", place=place, start_s=round(time.monotonic() - started_s, 3))
+    log(logging.INFO, "serving", place=place, start_s=round(time.monotonic() - started_s, 3))
     _wait_and_drain(plane, settings)
     return exits.OK
 
@@ -48,12 +53,18 @@ def run_worker(prepared: Prepared, assignment: Assignment, place: int, report_fd
 def _wait_and_drain(plane: DataPlane, settings: Settings) -> None:
     if signal.sigwait({signal.SIGTERM, signal.SIGINT}) == signal.SIGTERM:
         plane.report_not_serving()
-        if signal.sigtimedwait({signal.SIGINT}, settings.drain_wait_ms / 1e3) is None:
-            log(20, "draining")
-            stopped = plane.stop(settings.drain_grace_ms / 1e3)
-            while not stopped.wait(0.02):
-                if signal.sigtimedwait({signal.SIGINT}, 0) is not None:
-                    break
-            else:
-                return
-    plane.stop(0.0).wait(1.0)
+        if not _told_to_hurry(settings.drain_wait_ms / 1e3):
+            log(logging.INFO, "draining")
+            _drain(plane, plane.stop(settings.drain_grace_ms / 1e3))
+    plane.stop(0.0).wait(CANCEL_S)
+
+
+def _drain(plane: DataPlane, stopped: threading.Event) -> None:
+    """Wait for running calls. gRPC itself also waits for clients to close their connections, which hostile ones never do."""
+    idle_polls = 0
+    while not stopped.wait(POLL_S) and idle_polls < SETTLE_POLLS and not _told_to_hurry(0.0):
+        idle_polls = idle_polls + 1 if plane.idle() else 0
+
+
+def _told_to_hurry(timeout_s: float) -> bool:
+    return signal.sigtimedwait({signal.SIGINT}, timeout_s) is not None

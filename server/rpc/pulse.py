@@ -25,6 +25,10 @@ class Pulse:
         """The calling thread has finished it."""
         self._busy_since_s.pop(threading.get_ident(), None)
 
+    def idle(self) -> bool:
+        """Whether no request thread is busy."""
+        return not self._busy_since_s
+
     def stuck(self) -> bool:
         """Whether every request thread has been busy with one request for longer than STUCK_S."""
         starts = list(self._busy_since_s.values())
