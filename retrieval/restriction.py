@@ -61,8 +61,12 @@ class CatalogueRestriction:
     @cached_property
     def denied(self) -> RowArray:
         """Rows that are denied one by one: int64, ascending, each once."""
-        parts = list(self._denied.values())
-        return np.unique(np.concatenate(parts)) if parts else np.empty(0, np.int64)
+        if not self._denied:
+            return np.empty(0, np.int64)
+        rows = np.sort(np.concatenate(list(self._denied.values())))
+        first = np.ones(len(rows), np.bool_)
+        np.not_equal(rows[1:], rows[:-1], out=first[1:])
+        return rows[first]
 
     def allows(self, rows: RowArray) -> BoolArray:
         """Per row, whether it may be shown: bool, aligned with `rows`."""
