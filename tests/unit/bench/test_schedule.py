@@ -1,4 +1,5 @@
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 
@@ -39,3 +40,9 @@ def test_rounds_and_seeds_differ() -> None:
     first = users_of(Turn(0, 1, "raw"), 1000, 1000, seed=7)
     assert not np.array_equal(first, users_of(Turn(1, 1, "raw"), 1000, 1000, seed=7))
     assert not np.array_equal(first, users_of(Turn(0, 1, "raw"), 1000, 1000, seed=8))
+
+
+def test_nobody_always_follows_the_same_neighbour() -> None:
+    order = [turn.contestant for turn in turns(2 * len(NAMES), [1], NAMES)]
+    before = {name: {a for a, b in pairwise(order) if b == name} - {name} for name in NAMES}
+    assert all(len(neighbours) == len(NAMES) - 1 for neighbours in before.values())
