@@ -40,7 +40,7 @@ def _number(full: str, value: DefaultValue, spec: ColumnSpec, binding: Binding) 
     assert not isinstance(value, tuple)  # lists in lists are refused when the binding is read
     kind = np.dtype(spec.dtype).kind
     if kind == "f":
-        if abs(value) > np.finfo(spec.dtype).max:
+        if abs(value) > float(np.finfo(spec.dtype).max):
             raise ValueError(f'[defaults] "{full}" is {value}, which does not fit {spec.dtype}; write a smaller number')
         return float(value)
     if math.isnan(value) or int(value) != value:

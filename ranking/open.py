@@ -64,7 +64,7 @@ def _open_table(directory: Path, table: TableInput, creators: Creators) -> AnyAr
         array: AnyArray = np.load(path, mmap_mode="r", allow_pickle=False)
     except OSError as problem:
         raise InputNotFound(f"{path}: cannot be read ({problem}); build the bundle again") from problem
-    except ValueError as problem:
+    except (ValueError, EOFError) as problem:
         raise ArtifactError(path, ArtifactReason.FEATURES_INVALID, f"is no plain array ({problem}); build the bundle again") from problem
     if array.dtype != np.dtype(table.dtype) or array.shape != table.shape or not array.flags.c_contiguous or len(array) != len(creators):
         text = f"holds {array.dtype} {array.shape}, the manifest says {table.dtype} {table.shape}; build the bundle again"

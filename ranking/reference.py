@@ -96,9 +96,9 @@ class Reference:
             return user.embedding
         return (user.features if ref.side == "user" else user.context).get(ref.name)
 
-    def _of_creator(self, name: str, row: int) -> AnyArray | np.generic:
+    def _of_creator(self, name: str, row: int) -> AnyArray:
         value = self._stored(ColumnRef("creator", name), User("", np.empty(0, np.float32), {}, {}), row)
-        return self._default(f"creator.{name}", name, of_request=False) if value is None else value
+        return np.ravel(self._default(f"creator.{name}", name, of_request=False) if value is None else value)
 
     def _default(self, full: str, name: str, of_request: bool) -> AnyArray:
         value = self._binding.defaults[full]

@@ -29,7 +29,9 @@ def main() -> None:
     logistic = LogisticRegression(random_state=6).fit(x, (y > 0).astype(np.int64))
     save("sklearn_logistic", logistic, zipmap=False)
     save("sklearn_zipmap", logistic, zipmap=True)
-    save("sklearn_three_classes", MLPClassifier(hidden_layer_sizes=(8,), max_iter=60, random_state=6).fit(x, np.digitize(y, [-0.5, 0.5])), zipmap=False)
+    save(
+        "sklearn_three_classes", MLPClassifier(hidden_layer_sizes=(8,), max_iter=60, random_state=6).fit(x, np.digitize(y, [-0.5, 0.5])), zipmap=False
+    )
 
 
 def save(name: str, fitted: object, zipmap: bool | None = None) -> None:

@@ -81,7 +81,11 @@ def export(name: str, model: nn.Module, examples: dict[str, torch.Tensor], outpu
     options: dict[str, object] = {"input_names": list(examples), "output_names": outputs, "opset_version": OPSET, "dynamo": dynamo}
     if dynamo:
         batch = torch.export.Dim("batch")
-        options |= {"dynamic_shapes": {key: {0: batch} if key in dynamic else None for key in examples}, "external_data": external_data, "optimize": True}
+        options |= {
+            "dynamic_shapes": {key: {0: batch} if key in dynamic else None for key in examples},
+            "external_data": external_data,
+            "optimize": True,
+        }
     else:
         options |= {"dynamic_axes": {key: {0: "batch"} for key in (*dynamic, *outputs)}}
     torch.onnx.export(model, tuple(examples.values()), str(HERE / name), **options)

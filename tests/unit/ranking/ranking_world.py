@@ -88,7 +88,9 @@ def value(name: str, dtype: str, shape: list[object]) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, ELEMENTS[dtype], shape)
 
 
-def model_of(nodes: list[onnx.NodeProto], inputs: list, outputs: list, constants: dict[str, np.ndarray] | None = None, opset: int = 17) -> onnx.ModelProto:
+def model_of(
+    nodes: list[onnx.NodeProto], inputs: list, outputs: list, constants: dict[str, np.ndarray] | None = None, opset: int = 17
+) -> onnx.ModelProto:
     initializers = [numpy_helper.from_array(array, name) for name, array in (constants or {}).items()]
     graph = helper.make_graph(nodes, "ranker", inputs, outputs, initializers)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset), helper.make_opsetid("ai.onnx.ml", 3)], ir_version=8)
@@ -104,7 +106,7 @@ def weighing(dtype: str = "float32", width: int = 1, shape: list[object] | None 
         helper.make_node("Cast", ["score64"], ["score"], to=TensorProto.FLOAT),
     ]
     constants = {"weights": weights, "rows_of_width": np.array([-1, width])}
-    return model_of(nodes, [value(name, dtype, shape or ["n", width])], [value("score", "float32", ["n", 1])], constants)
+    return model_of(nodes, [value(name, dtype, ["n", width] if shape is None else shape)], [value("score", "float32", ["n", 1])], constants)
 
 
 def binding_text(columns: str, per: str = "candidate", extra: str = "", name: str = "x", rest: str = "") -> str:

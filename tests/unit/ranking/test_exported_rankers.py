@@ -5,9 +5,9 @@ import shutil
 import numpy as np
 import onnx
 import pytest
-from tests.unit.ranking.ranking_world import MODELS, compile_model, make_candidates, make_user
 
 from domain.columns import ColumnKind, ColumnMeaning, ColumnSpec
+from tests.unit.ranking.ranking_world import MODELS, compile_model, make_candidates, make_user
 
 FEATURES = """
 [inputs.features]
