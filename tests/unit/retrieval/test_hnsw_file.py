@@ -190,6 +190,32 @@ def test_a_changed_element_is_refused_with_the_documented_reason(change, reason,
         check_index(tmp_path, description.to_json(), creators)
 
 
+@pytest.mark.parametrize(
+    ("change", "text"), [("neighbour", "does not reach that level"), ("count", "neighbours"), ("length", "bytes of upper levels")]
+)
+def test_a_changed_upper_level_is_refused(change, text, tmp_path):
+    """hnswlib would follow a neighbour to a level that it does not have: a null pointer."""
+    _, description = built(tmp_path, m=4)
+    path = tmp_path / "hnsw.bin"
+    start = HEADER.itemsize + 300 * element_of(description).itemsize
+    words = np.memmap(path, "<u4", "r+", start)
+    lengths = np.flatnonzero(words)
+    first = int(lengths[0])  # its length; then the count of its neighbours on level 1; then the neighbours
+    assert words[first] % 20 == 0
+    if change == "neighbour":
+        element, place = 0, 0
+        while words[place]:
+            element, place = element + 1, place + 1 + words[place] // 4
+        words[first + 2] = element  # the first one that has no upper level
+    elif change == "count":
+        words[first + 1] = 5
+    else:
+        words[first] += 4
+    words.flush()
+    with pytest.raises(ArtifactError, match=f"INDEX_CORRUPT.*{text}"):
+        check_index_file(path, description)
+
+
 def test_an_index_of_another_catalogue_or_metric_is_a_mismatch(tmp_path):
     creators, description = built(tmp_path)
     check_index(tmp_path, description.to_json(), creators)

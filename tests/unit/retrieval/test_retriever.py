@@ -126,6 +126,20 @@ def test_a_market_that_lies_far_from_the_user_is_looked_for_further_and_then_sca
     assert np.array_equal(kept.rows, far[:30])
 
 
+def test_a_market_that_begins_behind_the_nearest_is_found_by_looking_further(creators, directory, description, monkeypatch):
+    monkeypatch.setattr(cost, "ROWS_PER_EFFORT", 1)
+    query = clustered(3, 1, 16)[0]
+    ranked = best(creators, query, "cosine", COUNT)
+    near = set(ranked[:60].tolist())
+    retriever = open_retriever(
+        directory, description, creators_of(creators.embeddings, markets=[[] if row in near else ["M"] for row in range(COUNT)])
+    )
+    assert retriever.restrict(CandidateFilter(market="M"), user()).reach(30) < 60
+    answer, kept, _, _ = retrieve(retriever, CandidateFilter(market="M"), query=query)
+    assert answer.method == "index"
+    assert np.isin(kept.rows, ranked[60:90]).mean() >= 0.9
+
+
 def test_a_small_catalogue_is_scanned_with_full_recall(creators, directory, description):
     answer, kept, _, query = retrieve(open_retriever(directory, description, creators), CandidateFilter(), 60)
     assert answer.method == "exact"
