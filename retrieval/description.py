@@ -53,7 +53,7 @@ class IndexDescription:
         """How many vectors the index holds."""
         return self.count - self.copy_count
 
-    def to_json(self) -> dict[str, Any]:  # type: ignore[explicit-any,unused-ignore]  # JSON is untyped by nature
+    def to_json(self) -> dict[str, Any]:
         """The description as JSON values."""
         values = asdict(self)
         values["curve"] = [list(point) for point in self.curve]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -151,3 +152,13 @@ def test_the_same_query_gives_the_same_bytes(make, tmp_path):
     once, again = source.retrieve(query, 40, NEVER), source.retrieve(query, 40, NEVER)
     assert once.rows.tobytes() == again.rows.tobytes()
     assert once.similarities.tobytes() == again.similarities.tobytes()
+
+
+@SOURCES
+def test_many_threads_get_the_answers_that_one_gets(make, tmp_path):
+    creators = creators_of(clustered(1, 2000, 16))
+    source, queries = make(creators, "cosine", tmp_path), clustered(2, 60, 16)
+    alone = [source.retrieve(query, 30, NEVER).rows for query in queries]
+    with ThreadPoolExecutor(8) as pool:
+        together = [found.rows for found in pool.map(lambda query: source.retrieve(query, 30, NEVER), queries)]
+    assert all(np.array_equal(one, other) for one, other in zip(alone, together, strict=True))
