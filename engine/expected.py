@@ -20,15 +20,16 @@ from domain.request import RecommendRequest, SentValue
 from engine.recommend import Engine
 from engine.sample_request import NEUTRAL_TIME_S
 
-TOLERANCE = 1e-4  # absolute, relative above 1: float32 rankers summed in another order stay well below
+TOLERANCE = 1e-4  # what a trainer may differ by
+FLOAT32_TOLERANCE = 1e-5  # of the score itself: large scores cannot come out closer when sums are made in another order
 CONTEXT_PREFIX = "context."
 
 
 @dataclass(frozen=True, slots=True)
 class Worst:
-    """The pair that is furthest from what the trainer got."""
+    """The pair that is furthest from what the trainer got. difference: beyond what float32 explains."""
 
-    difference: float = -1.0
+    difference: float = -np.inf
     row: int = 0
     expected: float = 0.0
     served: float = 0.0
@@ -60,7 +61,7 @@ def check_expected(path: Path, engine: Engine) -> int:
 
 
 def _furthest(served: FloatArray, expected: Any, places: list[int]) -> Worst:
-    differences = np.abs(served.astype(np.float64) - expected) / np.maximum(1.0, np.abs(expected))
+    differences = np.abs(served.astype(np.float64) - expected) - FLOAT32_TOLERANCE * np.abs(expected)
     differences = np.where(np.isnan(differences), np.inf, differences)
     at = int(np.argmax(differences))
     return Worst(float(differences[at]), places[at], float(expected[at]), float(served[at]))

@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import struct
+import subprocess
 import threading
 import time
 from collections import Counter
@@ -14,6 +15,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from earshot.client import RecommendationClient
 from earshot.v1 import recommendation_service_pb2 as pb
 from tests.integration.server_process import ServerProcess, alive, run_command, wait_until
 
@@ -214,8 +216,6 @@ def test_what_cannot_be_served_ends_with_its_exit_code(demo_bundle, tmp_path):
     content = bytearray(index.read_bytes())
     content[len(content) // 2] ^= 1
     index.write_bytes(content)
-    wrong = tmp_path / "wrong-golden"
-    shutil.copytree(demo_bundle, wrong)
     cases = [
         (("--bundle", str(damaged)), 2, "CHECKSUM_MISMATCH"),
         (("--bundle", str(tmp_path)), 2, "MANIFEST_INVALID"),
@@ -228,6 +228,35 @@ def test_what_cannot_be_served_ends_with_its_exit_code(demo_bundle, tmp_path):
     for arguments, code, text in cases:
         done = run_command("serve", *free_ports(), *arguments)
         assert (done.returncode, text in done.stderr, "Traceback" in done.stderr) == (code, True, False), done.stderr
+
+
+@pytest.fixture
+def certificate(tmp_path):
+    """A certificate for localhost and its key."""
+    if shutil.which("openssl") is None:
+        pytest.skip("makes its certificate with openssl")
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", cert, "-days", "2", "-subj", "/CN=localhost"]
+    subprocess.run([*command, "-addext", "subjectAltName=DNS:localhost"], check=True, capture_output=True)
+    return cert, key
+
+
+def test_tls_serves_who_trusts_the_certificate_and_nobody_in_plaintext(demo_bundle, tmp_path, certificate):
+    cert, key = certificate
+    with ServerProcess(tmp_path, "--bundle", str(demo_bundle), "--tls-cert", str(cert), "--tls-key", str(key), workers=1) as server:
+        credentials = grpc.ssl_channel_credentials(cert.read_bytes())
+        with RecommendationClient(f"localhost:{server.facts['port']}", connection_count=1, credentials=credentials) as client:
+            assert client.recommend(REQUEST, timeout_s=5).receipt
+        with pytest.raises(grpc.RpcError) as refusal:
+            server.recommend()(REQUEST, timeout=5)
+        assert refusal.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+def test_a_certificate_that_cannot_be_used_is_a_configuration_error(demo_bundle, tmp_path):
+    pem = tmp_path / "pem"
+    pem.write_text("no certificate")
+    done = run_command("serve", *free_ports(), "--bundle", str(demo_bundle), "--tls-cert", str(pem), "--tls-key", str(pem))
+    assert (done.returncode, "tls_cert" in done.stderr.splitlines()[-2]) == (78, True), done.stderr
 
 
 def test_the_only_bundle_of_a_directory_is_served(demo_bundle, tmp_path):
