@@ -18,6 +18,7 @@ CHILD_ENVIRONMENT = {
     "MKL_NUM_THREADS": "1",
     "NUMEXPR_NUM_THREADS": "1",
     "MALLOC_ARENA_MAX": "2",
+    "GRPC_VERBOSITY": "NONE",  # its C core writes lines of its own for every caller that speaks another protocol
 }
 
 
@@ -28,7 +29,7 @@ class GenerationChild:
         reader, writer = os.pipe()
         # A session of its own: Ctrl-C in a terminal reaches the control process alone, which then stops the others in order.
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "server.generation"],
+            [sys.executable, "-P", "-m", "server.generation"],  # -P: never a package that happens to lie in the working directory
             stdin=subprocess.PIPE,
             pass_fds=(writer, assignment.board_fd),
             start_new_session=True,

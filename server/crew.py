@@ -20,6 +20,8 @@ from server.telemetry.logs import LOGGER, log
 from server.wakeups import Wakeups
 
 STDIN = 0
+FORK_RETRY_S = 1.0
+HOPELESS_DEATHS = 3  # before any worker has ever served
 STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT})
 
 
@@ -47,6 +49,7 @@ class Crew:
         self._reader = ReportReader(reader)
         self._wakeups = Wakeups((signal.SIGCHLD, *STOP_SIGNALS))
         self._proved = False
+        self._early_deaths = 0
         self._stopping = False
         self._exit_code = exits.OK
 
@@ -82,10 +85,16 @@ class Crew:
         generation_pid = os.getpid()
         place.started_s, place.serving = self._clock(), False
         signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
-        pid = os.fork()
-        if pid == 0:
-            self._become_worker(place, generation_pid)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+        try:
+            pid = os.fork()
+            if pid == 0:
+                self._become_worker(place, generation_pid)
+        except OSError as problem:  # no process or memory to be had now: the other workers must not suffer for it
+            place.due_s = self._clock() + FORK_RETRY_S
+            log(logging.ERROR, "cannot fork a worker", place=place.number, problem=str(problem), next_in_s=FORK_RETRY_S)
+            return
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
         place.pid = pid
         self._tell({"state": "started", "place": place.number, "pid": pid, "time": time.time()})
 
@@ -111,8 +120,7 @@ class Crew:
             self._places[report["place"]].serving = True
             self._proved = True
         elif report["state"] == "failed" and report["exit_code"] in exits.LASTING and not self._proved:
-            self._exit_code = report["exit_code"]
-            self._stop(signal.SIGKILL)
+            self._give_up(report["exit_code"])
 
     def _reap(self) -> None:
         while any(place.pid for place in self._places):
@@ -130,6 +138,14 @@ class Crew:
         self._tell({"state": "exited", "place": place.number, "pid": pid, "code": code, "expected": self._stopping})
         if not self._stopping:
             log(logging.ERROR, "worker died", worker_pid=pid, exit_code=code, life_s=round(life_s, 3), next_in_s=delay_s)
+            self._early_deaths += not self._proved
+            if not self._proved and self._early_deaths >= HOPELESS_DEATHS:
+                self._tell({"state": "failed", "exit_code": exits.FAILURE, "text": f"workers die before they serve (exit code {code}); see the log"})
+                self._give_up(exits.FAILURE)
+
+    def _give_up(self, code: int) -> None:
+        self._exit_code = code
+        self._stop(signal.SIGKILL)
 
     def _drain(self) -> None:
         """Workers that serve finish their calls; the others have none."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import threading
 import time
-from pathlib import Path
 from typing import Any
 
 import grpc
 
+from domain.errors import ConfigurationError
 from engine.recommend import Engine
 from server.assignment import Assignment
 from server.rpc.admission import BoundedMethod, RequestPool
@@ -91,12 +91,15 @@ def _handler(engine: Engine, assignment: Assignment, place: int, pulse: Pulse) -
 
 
 def listen(server: grpc.Server, address: str, settings: Settings) -> int:
-    """Bind the server, with TLS where a certificate is set. Returns the port; raises RuntimeError when it cannot be had."""
+    """Bind the server, with TLS where a certificate is set. Returns the port.
+
+    Raises ConfigurationError for a certificate that cannot be used, RuntimeError when the port cannot be had.
+    """
     if settings.tls_cert is None or settings.tls_key is None:
         return server.add_insecure_port(address)
-    pair = (_read(settings.tls_key), _read(settings.tls_cert))
-    return server.add_secure_port(address, grpc.ssl_server_credentials([pair]))
-
-
-def _read(path: Path) -> bytes:
-    return path.read_bytes()
+    try:
+        pair = (settings.tls_key.read_bytes(), settings.tls_cert.read_bytes())
+        return server.add_secure_port(address, grpc.ssl_server_credentials([pair]))
+    except (OSError, RuntimeError) as problem:
+        text = f'tls_cert "{settings.tls_cert}" and tls_key "{settings.tls_key}" cannot be used: {problem}; both must be PEM, and belong together'
+        raise ConfigurationError(text) from problem

@@ -22,7 +22,7 @@ from server.reports import Report, send
 from server.telemetry.logs import LOGGER, log, set_up_logs
 
 NOT_BEFORE_FORK = ("grpc", "onnxruntime")
-PRELOADED = preloaded.__all__
+PRELOADED = preloaded.MODULES
 
 
 def main() -> int:

@@ -109,7 +109,7 @@ class Supervisor:
             return exits.OK
         text = self._failure["text"] if self._failure else f"exit code {code}"
         if not self._readiness.announced and (code in exits.LASTING or self._starts >= COLD_START_ATTEMPTS):
-            print(f"error: {text if self._failure else f'the process that loads the bundle keeps dying ({text}); see its log'}", file=sys.stderr)  # noqa: T201  # for the person who started it
+            _tell_person(text if self._failure else f"the process that loads the bundle keeps dying ({text}); see its log")
             return code if code in exits.LASTING else exits.FAILURE
         delay_s = self._backoff.delay_s(self._clock() - self._started_s)
         self._due_s = self._clock() + delay_s
@@ -138,3 +138,8 @@ class Supervisor:
     def _signal(self, number: signal.Signals) -> None:
         if self._child is not None:
             self._child.send_signal(number)
+
+
+def _tell_person(text: str) -> None:
+    """For who started the server; the log has the same as JSON."""
+    sys.stderr.write(f"error: {text}\n")

@@ -47,7 +47,12 @@ def open_channel(target: str, *, credentials: grpc.ChannelCredentials | None = N
     own_connection: do not share the connection with other channels to the same target. The server's workers share a port, and a connection stays
     with one of them: several connections reach several workers.
     """
-    options = [("grpc.service_config", json.dumps(SERVICE_CONFIG)), ("grpc.use_local_subchannel_pool", int(own_connection))]
+    options = [
+        ("grpc.service_config", json.dumps(SERVICE_CONFIG)),
+        ("grpc.use_local_subchannel_pool", int(own_connection)),
+        ("grpc.initial_reconnect_backoff_ms", 50),  # a second by default; a worker that died is replaced sooner
+        ("grpc.max_reconnect_backoff_ms", 2000),
+    ]
     if credentials is None:
         return grpc.insecure_channel(target, options)
     return grpc.secure_channel(target, credentials, options)

@@ -46,6 +46,7 @@ def set_up_logs(process: str, level: str) -> None:
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     logging.captureWarnings(True)
+    logging.raiseExceptions = False  # a log that nobody reads any more must not print tracebacks, nor stop anything
 
 
 def log(level: int, message: str, **fields: Any) -> None:

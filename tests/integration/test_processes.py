@@ -216,6 +216,7 @@ def test_what_cannot_be_served_ends_with_its_exit_code(demo_bundle, tmp_path):
     content = bytearray(index.read_bytes())
     content[len(content) // 2] ^= 1
     index.write_bytes(content)
+    shutil.copytree(demo_bundle, tmp_path / "another")
     cases = [
         (("--bundle", str(damaged)), 2, "CHECKSUM_MISMATCH"),
         (("--bundle", str(tmp_path)), 2, "MANIFEST_INVALID"),
