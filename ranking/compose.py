@@ -86,7 +86,7 @@ class Composer:
             context=description.context,
             details=description.details,
         )
-        _score(back, heads, described)
+        _score(back, heads, described, frozenset(o.name for o in self._model.graph.output if o.type.tensor_type.elem_type == FLOATS))
         _top(back, described)
         return self._assemble(back, described), described
 
@@ -140,7 +140,7 @@ class Composer:
         graph.node.extend([*self._front.nodes, *self._model.graph.node, *back.nodes])
         graph.initializer.extend([*self._front.constants.values(), *back.constants.values()])
         graph.input.extend(_inputs(described))
-        graph.output.extend([_value(described.scores, FLOATS, ["n"]), _value(described.top, INTS, ["k"])])
+        graph.output.extend([_value(described.scores, FLOATS, ["n"]), _value(described.best, FLOATS, ["k"]), _value(described.top, INTS, ["k"])])
         del served.metadata_props[:]
         versions = imported(self._model)
         del served.opset_import[:]
@@ -148,34 +148,33 @@ class Composer:
         return served
 
 
-def _score(back: GraphEditor, heads: tuple[Head, ...], described: RankerDescription) -> None:
+def _score(back: GraphEditor, heads: tuple[Head, ...], described: RankerDescription, floats: frozenset[str]) -> None:
     """scores = the output, or the sum of the heads by their weights."""
-    columns = [_head(back, head) for head in heads]
     if not described.weights:
-        back.add("Identity", columns, described.scores)
+        _head(back, heads[0], floats, described.scores)
         return
+    columns = [_head(back, head, floats) for head in heads]
     terms = [back.add("Mul", [c, back.add("Gather", [described.weights, back.constant([i], "int64")], axis=0)]) for i, c in enumerate(columns)]
     for term in terms[1:]:
         terms[0] = back.add("Add", [terms[0], term])
     back.add("Identity", terms[:1], described.scores)
 
 
-def _head(back: GraphEditor, head: Head) -> str:
+def _head(back: GraphEditor, head: Head, floats: frozenset[str], name: str = "") -> str:
     """One output of the model as float32 [n]."""
-    name = head.output
+    source = head.output
     if head.column is not None:
-        name = back.add("Gather", [name, back.constant([head.column], "int64")], axis=1)
-    flat = back.add("Reshape", [name, back.constant([-1], "int64")])
-    return back.add("Cast", [flat], to=FLOATS)
+        source = back.add("Gather", [source, back.constant([head.column], "int64")], axis=1)
+    shape = back.constant([-1], "int64")
+    if head.output in floats:
+        return back.add("Reshape", [source, shape], name)
+    return back.add("Cast", [back.add("Reshape", [source, shape])], name, to=FLOATS)
 
 
 def _top(back: GraphEditor, described: RankerDescription) -> None:
-    """top = positions of the best scores. TopK would rank NaN first: what is not finite (x - x is not 0) becomes the least there is."""
-    difference = back.add("Abs", [back.add("Sub", [described.scores, described.scores])])
-    finite = back.add("Less", [difference, back.constant(1.0, "float32")])
-    masked = back.add("Where", [finite, described.scores, back.constant(-np.inf, "float32")])
+    """best and top = the best scores and their positions. Ties and what is not finite are for the caller: TopK knows no ids and ranks NaN first."""
     name = f"{back.prefix}/topk"
-    back.nodes.append(helper.make_node("TopK", [masked, described.top_count], [f"{name}/values", described.top], name=name))
+    back.nodes.append(helper.make_node("TopK", [described.scores, described.top_count], [described.best, described.top], name=name))
 
 
 def _inputs(described: RankerDescription) -> list[ValueInfoProto]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import onnxruntime as ort
 
-from domain.arrays import AnyArray, FloatArray, RowArray
+from domain.arrays import AnyArray, FloatArray
 from domain.candidates import Candidates, Ranked
 from domain.columns import Creators, InputSchema
 from domain.deadline import Deadline
@@ -22,7 +22,8 @@ from ranking.session import ServedSession
 class OnnxRanker:
     """A `domain.stages.Ranker`. Immutable and safe to call from several threads at a time; they share one session.
 
-    Candidates go through the graph in order of creator id, since TopK breaks ties by the lowest position; the answer is in the caller's order.
+    The graph finds the best candidates; equal scores among them, or any that is not finite, send the whole order through NumPy. Sorting candidates by
+    id first, so that the graph breaks ties itself, cost more on every request than this does on the few that have ties.
     """
 
     def __init__(
@@ -35,7 +36,7 @@ class OnnxRanker:
         self._id_ranks = np.asarray(creators.id_ranks)
         self._fillers = tuple(RequestFiller(r, creators) for r in description.requests)
         self._tables = dict(tables)
-        self._outputs = [description.scores, description.top]
+        self._outputs = [description.scores, description.best, description.top]
         self._rows, self._top_count = description.rows, description.top_count
         self._similarities = description.similarities
         self._default_weights = _weights(description.objective, description.objective)
@@ -70,28 +71,25 @@ class OnnxRanker:
         Raises InvalidRequest when a value that the model reads is absent and has no default, or does not fit.
         """
         count = len(candidates)
-        scores = np.empty(count, np.float32)
         if not count:
-            return Ranked(candidates, scores, np.empty(0, np.int64), self.description.form)
-        ranks = self._id_ranks[candidates.rows]
-        by_id = ranks.argsort()
-        graph_scores, top = self._run(self._outputs, self._feeds(user, candidates, by_id, min(max(top_count, 1), count), objective))
-        scores[by_id] = graph_scores
-        order = by_id[top]
+            return Ranked(candidates, np.empty(0, np.float32), np.empty(0, np.int64), self.description.form)
+        # one more than wanted: whether the last one is tied decides where it stands
+        scores, best, top = self._run(self._outputs, self._feeds(user, candidates, min(top_count + 1, count), objective))
         finite = np.isfinite(scores)
-        if not finite.all():
-            scores[~finite] = np.nan
-            order = order_with_unscored(scores, candidates.similarities, ranks)
-        return Ranked(candidates, scores, order, self.description.form)
+        if finite.all() and not (best[1:] == best[:-1]).any():
+            return Ranked(candidates, scores, top[:top_count], self.description.form)
+        scores = np.where(finite, scores, np.float32(np.nan))
+        order = order_with_unscored(scores, candidates.similarities, self._id_ranks[candidates.rows])
+        return Ranked(candidates, scores, order[:top_count], self.description.form)
 
-    def _feeds(self, user: User, candidates: Candidates, by_id: RowArray, top_count: int, objective: Mapping[str, float]) -> dict[str, object]:
+    def _feeds(self, user: User, candidates: Candidates, top_count: int, objective: Mapping[str, float]) -> dict[str, object]:
         feeds: dict[str, object] = dict(self._tables)
         for filler in self._fillers:
             feeds[filler.name] = filler.fill(user)
-        feeds[self._rows] = candidates.rows[by_id]
+        feeds[self._rows] = candidates.rows
         feeds[self._top_count] = np.array([top_count], np.int64)
         if self._similarities:
-            feeds[self._similarities] = candidates.similarities[by_id]
+            feeds[self._similarities] = candidates.similarities
         if self.description.weights:
             feeds[self.description.weights] = _weights(self.description.objective, objective) if objective else self._default_weights
         return feeds

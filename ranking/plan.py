@@ -94,8 +94,9 @@ class RankerDescription:
     """A compiled ranker.
 
     Names of the served graph: `rows` int64 [n]; `top_count` int64 [1], at most n; `similarities` float32 [n] and `weights` float32 [heads], each ""
-    when the graph has no such input; `scores` float32 [n]; `top` int64 [top_count], positions by score, ties by position, rows without a finite
-    score last. heads: names of the weighted outputs in order, empty for a single output. objective: default weight per head.
+    when the graph has no such input; `scores` float32 [n] as the model gives them; `best` float32 [top_count], the best of them, and `top` int64
+    [top_count], their positions: meaningful where all scores are finite, equal ones in any order.
+    objective: weighted output -> default weight, in the order of `weights`; empty for a single output.
     user, context: what callers may send. form: "whole"; a folded graph will say so here.
     """
 
@@ -133,6 +134,11 @@ class RankerDescription:
     def scores(self) -> str:
         """The name of the output of scores."""
         return f"{self.prefix}/scores"
+
+    @property
+    def best(self) -> str:
+        """The name of the output of the best scores."""
+        return f"{self.prefix}/best"
 
     @property
     def top(self) -> str:
