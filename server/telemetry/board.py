@@ -2,7 +2,7 @@
 
 One anonymous file holds one row of float64 slots per worker place. A worker writes its own row only; the control process sums the rows when it is
 scraped. Nothing is left behind when a process is killed, a worker that takes the place of a dead one counts on where that one stopped, and
-counting costs a tenth of what prometheus_client's multiprocess files cost (docs/architecture.md).
+counting costs a seventh of what prometheus_client's multiprocess files cost for the same numbers (5 us a request instead of 33, measured together).
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
 """Processes that die, are stopped, or cannot start: what callers see, and that nothing is left behind."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -258,6 +259,22 @@ def test_a_certificate_that_cannot_be_used_is_a_configuration_error(demo_bundle,
     pem.write_text("no certificate")
     done = run_command("serve", *free_ports(), "--bundle", str(demo_bundle), "--tls-cert", str(pem), "--tls-key", str(pem))
     assert (done.returncode, "tls_cert" in done.stderr.splitlines()[-2]) == (78, True), done.stderr
+
+
+def test_a_bundle_that_does_not_give_its_golden_slates_is_never_served(demo_bundle, tmp_path):
+    """Its digests are right: only the proof in the worker can tell."""
+    bundle = tmp_path / "bundle"
+    shutil.copytree(demo_bundle, bundle)
+    golden = bundle / "golden.jsonl"
+    first, *others = golden.read_text().splitlines(keepends=True)
+    line = json.loads(first)
+    line["slate"][0][1] += 0.5
+    golden.write_text(json.dumps(line) + "\n" + "".join(others))
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    manifest["files"]["golden.jsonl"] = {"size": golden.stat().st_size, "sha256": hashlib.sha256(golden.read_bytes()).hexdigest()}
+    (bundle / "manifest.json").write_text(json.dumps(manifest))
+    done = run_command("serve", *free_ports(), "--bundle", str(bundle))
+    assert (done.returncode, "QUALITY_GATE" in done.stderr, '"serving"' in done.stderr) == (2, True, False), done.stderr
 
 
 def test_the_only_bundle_of_a_directory_is_served(demo_bundle, tmp_path):
