@@ -133,22 +133,29 @@ def test_nulls_with_a_default_are_absent_and_stored_as_zero(tmp_path):
     assert columns["all"].present is None
 
 
+def test_a_list_of_fixed_size_keeps_its_width_even_where_nobody_has_a_value(tmp_path):
+    made = catalogue(tmp_path, ReadRules(nullable=frozenset({"creator.pair"})), pair=pa.array([None] * 4, pa.list_(pa.float32(), 2)))
+    assert made.columns["pair"].spec == ColumnSpec("pair", ColumnKind.VECTOR, "float32", 2)
+    assert [made.columns["pair"].at(row) for row in range(4)] == [None] * 4
+
+
 def test_categories_become_codes_of_their_vocabulary(tmp_path):
     genres = Vocabulary(("rock", "pop"), first=1, unknown=0)
     rules = ReadRules({"creator.genre": genres, "creator.moods": genres}, nullable=frozenset({"creator.genre"}))
     made = catalogue(tmp_path, rules, genre=pa.array(["pop", None, "jazz", "rock"]), moods=pa.array([["pop", "x"], [], ["rock"], ["pop"]]))
     assert made.columns["genre"].spec == ColumnSpec("genre", ColumnKind.SCALAR, "int64", 1, ColumnMeaning.CATEGORY)
     assert [made.columns["genre"].at(row) for row in range(4)] == [2, None, 0, 1]
+    assert made.columns["genre"].values[1] == 0
     assert made.columns["moods"].spec == ColumnSpec("moods", ColumnKind.SEQUENCE, "int64", 0, ColumnMeaning.CATEGORY)
     assert [made.columns["moods"].at(row).tolist() for row in range(4)] == [[2, 0], [], [1], [2]]
 
 
 def test_lists_of_creators_become_rows_and_strangers_are_counted(tmp_path):
-    similar = pa.array([["a", "nobody", "ö"], ["a\0", "", "x" * 100], ["d"], []])
+    similar = pa.array([["a", "nobody", "ö"], ["a\0", "", "aaa", "x" * 100], ["d"], []])
     file = save(creators_table(similar=similar), tmp_path / "c.parquet")
     made = write_creators(file, tmp_path, ReadRules(creator_sequences=frozenset({"creator.similar"})), Silent())
     column = open_creators(tmp_path).columns["similar"]
-    assert made.dropped == {"creator.similar": 4}
+    assert made.dropped == {"creator.similar": 5}
     assert column.spec == ColumnSpec("similar", ColumnKind.SEQUENCE, "int64", 0, ColumnMeaning.CREATOR)
     assert [column.at(row).tolist() for row in range(4)] == [[1, 2], [], [3], []]
 

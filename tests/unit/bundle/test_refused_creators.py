@@ -1,5 +1,6 @@
 """What creators.parquet may not hold: every refusal names file, row, column and value, and says what to do."""
 
+import dataclasses
 import datetime as dt
 import decimal
 
@@ -8,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from bundle.creators import write_creators
+from bundle.parquet import open_parquet
 from bundle.rules import ReadRules
 from domain.columns import Vocabulary
 from domain.errors import ArtifactError, ArtifactReason, InputNotFound
@@ -233,6 +235,12 @@ def test_a_file_that_is_damaged_anywhere_is_refused_or_read_and_never_crashes(tm
             assert error.reason is ArtifactReason.INPUT_INVALID  # noqa: PT017 - most are refused, some bits do not matter
             refused_count += 1
     assert refused_count > 60
+
+
+def test_a_file_with_fewer_rows_than_it_promises_is_refused(tmp_path):
+    source = open_parquet(save(creators_table(), tmp_path / "c.parquet"), "creator", NO_RULES)
+    with pytest.raises(ArtifactError, match="promises 5 rows and holds 4"):
+        list(dataclasses.replace(source, count=5).batches(["creator_id"], "reading", Silent()))
 
 
 def test_bytes_that_are_no_utf8_are_refused(tmp_path):

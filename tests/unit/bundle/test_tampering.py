@@ -83,6 +83,16 @@ def test_tampering_with_a_file_is_seen(bundle, file, do, reason):
     assert caught.value.reason is reason, caught.value
 
 
+def test_sizes_are_compared_before_anything_is_hashed(bundle):
+    manifest, _ = read_manifest(bundle)
+    path = bundle / "users" / "table.json"
+    path.write_bytes(path.read_bytes() + b" ")
+    progress = Silent()
+    with pytest.raises(ArtifactError, match="bytes long, the manifest states"):
+        check_files(bundle, manifest, progress)
+    assert progress.tasks == []
+
+
 def test_any_single_bit_of_any_file_is_seen(bundle):
     manifest, _ = read_manifest(bundle)
     rng = np.random.default_rng(1)
