@@ -17,7 +17,7 @@ import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
 from ranking.bound import Head
-from ranking.opset import imported
+from ranking.opset import LEAST_IR, imported
 from ranking.plan import RankerDescription, RequestInput
 from ranking.resolve import InputPlan, Piece
 from ranking.tables import TableWriter
@@ -44,7 +44,7 @@ class GraphEditor:
     def constant(self, values: object, dtype: str) -> str:
         """The name of a constant tensor."""
         array = np.array(values, dtype)
-        name = f"{self.prefix}/constant/{dtype}{'x'.join(map(str, array.shape))}:{','.join(map(str, array.ravel().tolist()))}"
+        name = f"{self.prefix}/constant/{dtype}:{array.tolist()}"
         self.constants.setdefault(name, numpy_helper.from_array(array, name))
         return name
 
@@ -142,6 +142,7 @@ class Composer:
         graph.input.extend(_inputs(described))
         graph.output.extend([_value(described.scores, FLOATS, ["n"]), _value(described.best, FLOATS, ["k"]), _value(described.top, INTS, ["k"])])
         del served.metadata_props[:]
+        served.ir_version = max(served.ir_version, LEAST_IR)
         versions = imported(self._model)
         del served.opset_import[:]
         served.opset_import.extend(helper.make_opsetid(domain, versions[domain]) for domain in ("", "ai.onnx.ml") if domain in versions)

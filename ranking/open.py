@@ -15,7 +15,7 @@ from domain.errors import ArtifactError, ArtifactReason, InputNotFound
 from ranking.bound import Binding
 from ranking.onnx_ranker import OnnxRanker, bind_tables
 from ranking.plan import BINDING_FILE, FORM_WHOLE, SERVED_FILE, TABLES_FOLDER, RankerDescription, TableInput
-from ranking.session import open_session
+from ranking.session import ServedSession, open_session
 
 
 def open_ranker(directory: Path, description: Mapping[str, Any], creators: Creators, provider: str = "cpu", threads: int = 1) -> OnnxRanker:
@@ -28,9 +28,20 @@ def open_ranker(directory: Path, description: Mapping[str, Any], creators: Creat
     binding = _read_binding(directory)
     arrays = {t.name: _open_table(directory / TABLES_FOLDER, t, creators) for t in parsed.tables}
     served = open_session(directory / SERVED_FILE, provider, threads)
+    _check_graph(directory / SERVED_FILE, served, parsed)
     user, context = ({spec.name: spec for spec in specs} for specs in (parsed.user, parsed.context))
     schema = InputSchema(user, context, binding.vocabularies)
     return OnnxRanker(served, parsed, creators, schema, bind_tables(parsed, arrays, served.provider))
+
+
+def _check_graph(path: Path, served: ServedSession, parsed: RankerDescription) -> None:
+    """Refuse a graph that takes or gives something else than the manifest says: it would fail at the first request."""
+    given = {value.name for value in (*served.session.get_inputs(), *served.session.get_outputs())}
+    named = [parsed.rows, parsed.top_count, parsed.similarities, parsed.weights, parsed.scores, parsed.best, parsed.top]
+    wanted = {name for name in (*named, *(r.name for r in parsed.requests), *(t.name for t in parsed.tables)) if name}
+    if given != wanted:
+        text = f"differs from what the manifest says in {', '.join(sorted(given ^ wanted))}; build the bundle again"
+        raise ArtifactError(path, ArtifactReason.MODEL_SIGNATURE, text)
 
 
 def _parse(directory: Path, description: Mapping[str, Any]) -> RankerDescription:

@@ -16,7 +16,7 @@ from ranking.session import session_options
 
 LEAST_OPSET = 10  # TopK takes K as an input from here on; everything else we compose with is older
 USUAL_OPSET = 13  # where models below LEAST_OPSET are converted to, and what models of ai.onnx.ml alone get
-LEAST_IR = 4  # from here on initializers need not be inputs
+LEAST_IR = 4  # from here on initializers need not be inputs, and are constants when they are none
 
 
 def inline_functions(model: ModelProto, path: Path) -> ModelProto:

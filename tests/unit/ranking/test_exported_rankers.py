@@ -5,9 +5,10 @@ import shutil
 import numpy as np
 import onnx
 import pytest
+from onnx import helper
 
 from domain.columns import ColumnKind, ColumnMeaning, ColumnSpec
-from tests.unit.ranking.ranking_world import MODELS, compile_model, make_candidates, make_user
+from tests.unit.ranking.ranking_world import MODELS, binding_text, compile_model, make_candidates, make_user, model_of, value
 
 FEATURES = """
 [inputs.features]
@@ -130,6 +131,24 @@ def test_an_opset_too_old_to_compose_with_is_raised(tmp_path):
     compiled = compile_model(tmp_path, MODELS / "lightgbm_regressor.onnx", f'version = 1\noutput = "variable"\n{FEATURES}', AGE)
     opsets = {o.domain: o.version for o in onnx.load(compiled.directory / "served.onnx").opset_import}
     assert opsets[""] >= 10
+
+
+def test_an_opset_whose_operators_have_changed_since_is_converted(tmp_path):
+    """Gemm of opset 7 is another one than that of opset 10; the initializers are inputs, too, as IR version 3 had it."""
+    weights = {"w": np.arange(1.0, 9).astype(np.float32)[:, None], "b": np.float32([0.5])}
+    inputs = [value("x", "float32", ["n", 8]), value("w", "float32", [8, 1]), value("b", "float32", [1])]
+    model = model_of([helper.make_node("Gemm", ["x", "w", "b"], ["score"])], inputs, [value("score", "float32", ["n", 1])], weights, opset=7)
+    model.ir_version = 3
+    compiled = compile_model(tmp_path, model, binding_text('"creator.embedding"'))
+    assert compiled.agrees(user(), make_candidates(50))
+    assert len(onnx.load(compiled.directory / "served.onnx").graph.input) == 3, "rows, how many, and a table; no weights"
+
+
+def test_names_of_the_model_that_look_like_ours_do_not_collide(tmp_path):
+    nodes = [helper.make_node("Relu", ["earshot/rows"], ["earshot1/scores"])]
+    model = model_of(nodes, [value("earshot/rows", "float32", ["n"])], [value("earshot1/scores", "float32", ["n"])])
+    binding = binding_text('"creator.quality"', name='"earshot/rows"').replace('"score"', '"earshot1/scores"')
+    assert compile_model(tmp_path, model, binding).agrees(user(), make_candidates(20))
 
 
 def test_trees_get_nan_where_the_binding_says_so(tmp_path):

@@ -119,6 +119,13 @@ def test_a_table_that_is_not_what_the_manifest_says_is_refused(compiled, table):
     assert refused.value.reason is ArtifactReason.FEATURES_INVALID
 
 
+def test_a_graph_that_is_not_what_the_manifest_says_is_refused(compiled):
+    with pytest.raises(ArtifactError) as refused:
+        reopen(compiled, reads_similarity=True)
+    assert refused.value.reason is ArtifactReason.MODEL_SIGNATURE
+    assert "earshot/similarities" in refused.value.text
+
+
 @pytest.mark.parametrize("changes", [{"form": "folded"}, {"requests": 3}, {"tables": [{}]}])
 def test_a_description_of_another_kind_is_refused(compiled, changes):
     with pytest.raises(ArtifactError) as refused:
