@@ -102,6 +102,7 @@ def _write_tables(options: BuildOptions, binding: Binding, directory: Path, prog
         creator_sequences=binding.creator_sequences,
         nullable=frozenset(binding.defaults),
         bound=binding.bound,
+        sequences=binding.sequences,
         ignored=options.ignored_columns,
     )
     catalogue = write_creators(options.creators, directory, rules, progress)

@@ -89,6 +89,6 @@ def _tuned(probe: Probe, path: Path, recall: float, progress: Progress) -> Index
         path,
         ArtifactReason.QUALITY_GATE,
         f"recall at {least} candidates is {best.mean:.4f} ({best.promised:.4f} allowing for the sample) with effort {best.effort}; {recall:g} was "
-        f"asked and no effort up to {rungs[-1]} reaches it. Ask for less (--recall), build a denser graph (m is {planned.m}, ef_construction "
-        f"{planned.ef_construction}), or train embeddings that are told apart by angle (--space cosine)",
+        f"asked and no effort up to {rungs[-1]} reaches it. Ask for less (--recall), build a denser graph (--index-m is {planned.m}, "
+        f"--index-ef-construction {planned.ef_construction}), or train embeddings that are told apart by angle (--space cosine)",
     )
