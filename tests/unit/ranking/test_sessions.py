@@ -29,7 +29,7 @@ def reopen(compiled, **changes):
 
 @WITHOUT_GPU
 def test_cuda_without_a_gpu_is_refused(compiled):
-    with pytest.raises(ProviderUnavailable, match="choose --provider cpu or auto"):
+    with pytest.raises(ProviderUnavailable, match=r"has only .*CPUExecutionProvider.*choose --provider cpu or auto"):
         open_ranker(compiled.directory, compiled.description.to_json(), CREATORS, provider="cuda")
 
 
@@ -38,6 +38,16 @@ def test_auto_without_a_gpu_says_that_it_fell_back(compiled):
     ranker = open_ranker(compiled.directory, compiled.description.to_json(), CREATORS, provider="auto")
     assert (ranker.served.provider, ranker.served.fell_back) == ("cpu", True)
     assert not compiled.ranker.served.fell_back
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif("CUDAExecutionProvider" not in ort.get_available_providers(), reason="needs a GPU and onnxruntime-gpu")
+def test_a_gpu_gives_the_scores_of_the_cpu(compiled):
+    ranker = open_ranker(compiled.directory, compiled.description.to_json(), CREATORS, provider="cuda")
+    candidates = make_candidates(200)
+    on_gpu, on_cpu = ranker.rank(make_user(), candidates, 20, {}, None), compiled.rank(make_user(), candidates, 20)
+    assert ranker.served.provider == "cuda"
+    assert np.allclose(on_gpu.scores, on_cpu.scores, atol=1e-3)
 
 
 def test_an_unknown_provider_is_a_configuration_error():
