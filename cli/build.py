@@ -83,7 +83,8 @@ def run(args: argparse.Namespace) -> int:
     for column in manifest.left_out:
         print(f"left out: {column} (text that the ranker does not read)")
     for name, count in manifest.dropped.items():
-        print(f"dropped: {count:,} {name}")
+        if count:
+            print(f"dropped: {count:,} ids of {name} that are no creators")
     print(f"next: earshot serve --bundle {args.out}")
     return ExitCode.OK
 

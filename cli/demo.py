@@ -6,13 +6,14 @@ import argparse
 import hashlib
 import os
 import sys
-from importlib.metadata import version
+from importlib import resources
 from pathlib import Path
 
 from cli import serve
 from cli.progress import ConsoleProgress
 from demo.files import EMERGING_TIER, SAMPLE_USER_ID, DemoFiles, demo_files
 
+BUILDERS = ("domain", "bundle", "retrieval", "ranking", "engine")  # whose code decides what a bundle holds
 QUESTION = f"""ask it, in another terminal:
   earshot query --user-id {SAMPLE_USER_ID}"""
 
@@ -65,9 +66,10 @@ def _build(files: DemoFiles, out: Path) -> None:
 
 
 def _cached(files: DemoFiles) -> Path:
-    """A place that changes with the demo's files and with Earshot's version, so that no bundle of another world is served."""
-    digest = hashlib.sha256(version("earshot").encode())
-    for file in (files.creators, files.users, files.ranker, files.binding, files.expected):
+    """A place that changes with the demo's files and with the code that builds bundles, so that no bundle of another world or format is served."""
+    digest = hashlib.sha256()
+    inputs = (files.creators, files.users, files.ranker, files.binding, files.expected)
+    for file in (*inputs, *(source for package in BUILDERS for source in sorted(Path(str(resources.files(package))).glob("*.py")))):
         digest.update(file.read_bytes())
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return cache / "earshot" / f"demo-{digest.hexdigest()[:12]}"

@@ -38,7 +38,8 @@ def run(args: argparse.Namespace) -> int:
         console.print(_table(f"index {name}", {k: v for k, v in description.items() if k != "curve"}))
         console.print(_curve(description.get("curve", ())))
     for name, description in manifest.rankers.items():
-        console.print(_table(f"ranker {name}", description))
+        console.print(_table(f"ranker {name}", _ranker_facts(description)))
+        console.print(_inputs(args.bundle / "rankers" / name / "binding.json"))
     return ExitCode.OK
 
 
@@ -55,7 +56,7 @@ def _facts(digest: str, manifest: Any) -> dict[str, object]:
         "recall": f"{manifest.recall:.4f}",
         "size": f"{size / 1e6:,.1f} MB in {len(manifest.files)} files",
         "left out": ", ".join(manifest.left_out) or "-",
-        "dropped": ", ".join(f"{count:,} {name}" for name, count in manifest.dropped.items()) or "-",
+        "dropped": ", ".join(f"{count:,} {name}" for name, count in manifest.dropped.items() if count) or "-",
     }
 
 
@@ -64,6 +65,25 @@ def _columns(manifest: Any) -> Table:
     for side, specs in (("creator", manifest.creator_columns), ("user", manifest.user_columns)):
         for spec in specs:
             table.add_row(f"{side}.{spec.name}", spec.kind, spec.dtype, str(spec.width or "any"), spec.meaning)
+    return table
+
+
+def _ranker_facts(description: Mapping[str, Any]) -> dict[str, object]:
+    objective = description.get("objective") or {}
+    return {
+        "form": description.get("form", "-"),
+        "objective": " + ".join(f"{weight:g} {head}" for head, weight in objective.items()) or "a single output",
+        "exported by": description.get("details", {}).get("producer") or "-",
+        "tables": ", ".join(f"{' x '.join(map(str, table['shape']))} {table['dtype']}" for table in description.get("tables", ())) or "-",
+    }
+
+
+def _inputs(binding: Path) -> Table:
+    """What feeds each input of the model, from the binding as it was built in."""
+    table = Table("input", "per", "columns", title="what the ranker reads", title_justify="left")
+    for name, source in json.loads(binding.read_text(encoding="utf-8"))["inputs"].items():
+        length = f" (newest {source['length']})" if source.get("length") else ""
+        table.add_row(name, source["per"], ", ".join(source["columns"]) + length)
     return table
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -62,7 +64,7 @@ class BuildOptions:
 def build(options: BuildOptions, progress: Progress) -> Manifest:
     """Build a bundle at `options.out`. Raises ArtifactError, InputNotFound, OutputNotWritable; nothing is left at `out` then."""
     binding = read_binding(options.ranker, options.binding)
-    with Draft(options.out) as draft:
+    with Draft(options.out) as draft, _naming(draft, options.out):
         catalogue, listed = _write_tables(options, binding, draft.path, progress)
         creators, users = open_creators(draft.path), open_users(draft.path)
         index = _build_index(options, creators, users, draft.path, progress)
@@ -94,6 +96,18 @@ def build(options: BuildOptions, progress: Progress) -> Manifest:
         )
         _prove(options, Bundle(draft.path, manifest, digest, creators, BundleUsers(users) if users is not None else None), progress)
         return draft.publish(manifest)
+
+
+@contextmanager
+def _naming(draft: Draft, out: Path) -> Iterator[None]:
+    """Files of the draft are named as they would have been called: the draft is gone when somebody reads the error."""
+    try:
+        yield
+    except ArtifactError as error:
+        file = Path(error.file)
+        if not file.is_relative_to(draft.path):
+            raise
+        raise ArtifactError(out / file.relative_to(draft.path), error.reason, error.text) from error
 
 
 def _write_tables(options: BuildOptions, binding: Binding, directory: Path, progress: Progress) -> tuple[TableSummary, TableSummary | None]:
