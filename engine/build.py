@@ -114,7 +114,7 @@ def _write_tables(options: BuildOptions, binding: Binding, directory: Path, prog
     rules = ReadRules(
         vocabularies=binding.vocabularies,
         creator_sequences=binding.creator_sequences,
-        nullable=frozenset(binding.defaults),
+        nullable=binding.nullable,
         bound=binding.bound,
         sequences=binding.sequences,
         ignored=options.ignored_columns,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -26,6 +27,9 @@ from engine.sent_features import SentFeatures
 from ranking.similarity_ranker import SimilarityRanker
 from retrieval.open import open_retriever
 from slate.top_n import TopNComposer
+
+if TYPE_CHECKING:
+    from ranking.onnx_ranker import OnnxRanker  # brings onnxruntime
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +57,16 @@ class Prepared:
         ways = {}
         for name, profile in self.bundle.manifest.profiles.items():
             ranker = rankers[profile.ranker]
-            within = RankWithin(ranker, SimilarityRanker(self.bundle.creators), costs[profile.ranker], on_failure)
+            ranker.check_objective(profile.objective)
+            similarity_order = SimilarityRanker(self.bundle.creators)
+            within = RankWithin(ranker, similarity_order, costs[profile.ranker], on_failure, fell_back=ranker.served.fell_back)
             ways[name] = self._way(profile, within, ranker.schema)
         engine = Engine(self.bundle, ways, clock)
         if not options.proved:
             prove(_without_budget(engine), self.bundle.path)
         return engine
 
-    def _open_ranker(self, name: str, provider: str) -> Ranker:
+    def _open_ranker(self, name: str, provider: str) -> OnnxRanker:
         from ranking.open import open_ranker  # noqa: PLC0415 - brings onnxruntime, which must not be in a process that will still fork
 
         description = self.bundle.manifest.rankers[name]

@@ -24,13 +24,15 @@ OnFailure = Callable[[Stage, Exception], None]
 class RankWithin:
     """Ranks as many candidates as the time left allows. Thread-safe.
 
-    ranker: the full work. fallback: similarity order, which cannot fail. cost: the ranker's, measured at warm-up.
+    ranker: the full work. fallback: similarity order, which cannot fail. cost: the ranker's, measured at warm-up. fell_back: the ranker runs on
+    another execution provider than the one that was there; every answer says so.
     """
 
     ranker: Ranker
     fallback: Ranker
     cost: RankingCost
     on_failure: OnFailure
+    fell_back: bool = False
 
     def rank(
         self, user: User, kept: Candidates, top_count: int, objective: Mapping[str, float], deadline: Deadline, trace: Trace
@@ -51,6 +53,8 @@ class RankWithin:
             self.on_failure(Stage.RANK, failure)
             trace.degrade(Stage.RANK, DegradationReason.RANKER_FAILED, len(head), 0)
             return self.fallback.rank(user, kept, top_count, objective, deadline)
+        if self.fell_back:
+            trace.degrade(Stage.RANK, DegradationReason.FALLBACK_PROVIDER, len(head), len(head))
         finite_count = int(np.count_nonzero(np.isfinite(ranked.scores)))
         if finite_count < len(head):
             trace.degrade(Stage.RANK, DegradationReason.RANKER_NONFINITE, len(head), finite_count)

@@ -28,8 +28,8 @@ class ServedSession:
 
     @property
     def fell_back(self) -> bool:
-        """Whether "auto" found no GPU: answers name it as the degradation FALLBACK_PROVIDER."""
-        return self.asked == "auto" and self.provider != "cuda"
+        """Whether "auto" found the GPU's provider and had to do without it: answers name it as the degradation FALLBACK_PROVIDER."""
+        return self.asked == "auto" and self.provider != "cuda" and CUDA in ort.get_available_providers()
 
 
 def session_options(threads: int = 1) -> ort.SessionOptions:
