@@ -45,7 +45,9 @@ class DataPlane:
         self._pool = pool = RequestPool(settings.threads, thread_name_prefix="request")
         cap = settings.threads + settings.max_pending_requests + ROOM
         self._server = grpc.server(pool, options=server_options(share_port=True), maximum_concurrent_rpcs=cap)
-        behavior = _handler(engine, assignment, place, self._pulse).recommend_creators
+        self._access_log = AccessLog(settings.access_logs_per_s, assignment.user_hash_key, time.monotonic)
+        self._stopped = threading.Event()
+        behavior = self._handler(engine, place).recommend_creators
         method: grpc.RpcMethodHandler[Any, Any] = grpc.unary_unary_rpc_method_handler(behavior, deserialize, None)  # answers come serialised
         services: list[grpc.GenericRpcHandler] = [BoundedMethod(METHOD, method, pool, settings.max_pending_requests)]
         services.append(grpc.method_handlers_generic_handler(HEALTH, self._health.handlers()))
@@ -53,10 +55,18 @@ class DataPlane:
             services += [grpc.method_handlers_generic_handler(name, self._reflection.handlers()) for name in (V1, ALPHA)]
         self._server.add_generic_rpc_handlers(services)
 
+    def _handler(self, engine: Engine, place: int) -> RecommendHandler:
+        settings = self._assignment.settings
+        rules = DeadlineRules(settings.default_deadline_ms / 1e3, settings.max_deadline_ms / 1e3, settings.reply_reserve_ms / 1e3)
+        meter = Meter(Board(self._assignment.board_fd, settings.worker_count).row(place))
+        encoder = ResponseEncoder(engine.creators, engine.bundle.manifest.version, os.getpid())
+        return RecommendHandler(engine, encoder, rules, Recorder(meter, self._access_log, self._pulse), time.monotonic)
+
     def start(self) -> None:
         """Listen, and report SERVING."""
         listen(self._server, self._assignment.address, self._assignment.settings)
         self._server.start()
+        threading.Thread(target=self._access_log.keep_flushing, args=(self._stopped,), name="access-log", daemon=True).start()
         self._health.set_serving(True)
 
     def report_not_serving(self) -> None:
@@ -66,6 +76,11 @@ class DataPlane:
     def idle(self) -> bool:
         """Whether no request waits or runs."""
         return self._pulse.idle() and not self._pool.backlog()
+
+    def flush_logs(self) -> None:
+        """Write what is still to be written, before the process ends."""
+        self._stopped.set()
+        self._access_log.flush()
 
     def stop(self, grace_s: float) -> threading.Event:
         """Take no more calls, end the streams, let running calls finish within the grace. The event is set when none is left."""
@@ -79,15 +94,6 @@ class DataPlane:
             for gate in gates:
                 gate.cancel_all()
         return stopped
-
-
-def _handler(engine: Engine, assignment: Assignment, place: int, pulse: Pulse) -> RecommendHandler:
-    settings, clock = assignment.settings, time.monotonic
-    rules = DeadlineRules(settings.default_deadline_ms / 1e3, settings.max_deadline_ms / 1e3, settings.reply_reserve_ms / 1e3)
-    board = Board(assignment.board_fd, settings.worker_count)
-    access_log = AccessLog(settings.access_logs_per_s, assignment.user_hash_key, clock)
-    encoder = ResponseEncoder(engine.creators, engine.bundle.manifest.version, os.getpid())
-    return RecommendHandler(engine, encoder, rules, Recorder(Meter(board.row(place)), access_log, pulse), clock)
 
 
 def listen(server: grpc.Server, address: str, settings: Settings) -> int:

@@ -57,6 +57,7 @@ def _wait_and_drain(plane: DataPlane, settings: Settings) -> None:
             log(logging.INFO, "draining")
             _drain(plane, plane.stop(settings.drain_grace_ms / 1e3))
     plane.stop(0.0).wait(CANCEL_S)
+    plane.flush_logs()
 
 
 def _drain(plane: DataPlane, stopped: threading.Event) -> None:

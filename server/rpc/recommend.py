@@ -99,10 +99,10 @@ class RecommendHandler:
         return self._encoder.encode(request.request_id, answer, message.view == pb.RESPONSE_VIEW_DIAGNOSTIC)  # type: ignore[union-attr]  # decoded
 
     def _record(self, call: Call) -> None:
-        now_s = self._clock()
+        call.finished_s = self._clock()
         self._recorder.pulse.end()
-        logged = self._recorder.access_log.write(call, now_s)
-        self._recorder.meter.end(call.code, now_s - call.arrived_s, call.answer, logged)
+        logged = self._recorder.access_log.write(call)
+        self._recorder.meter.end(call.code, call.finished_s - call.arrived_s, call.answer, logged)
 
 
 def _status(problem: BaseException, call: Call) -> Status:

@@ -9,6 +9,7 @@ import sys
 import time
 from typing import Any
 
+_ENCODER = json.JSONEncoder(default=str)
 LOGGER = logging.getLogger("earshot")
 
 
@@ -26,7 +27,7 @@ class JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
         line: dict[str, Any] = {
-            "time": _utc(record.created),
+            "time": utc(record.created),
             "level": record.levelname.lower(),
             "process": self._process,
             "pid": self._pid,
@@ -35,7 +36,7 @@ class JsonFormatter(logging.Formatter):
         line.update(getattr(record, "fields", {}))
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str)
+        return _ENCODER.encode(line)
 
 
 def set_up_logs(process: str, level: str) -> None:
@@ -54,5 +55,6 @@ def log(level: int, message: str, **fields: Any) -> None:
     LOGGER.log(level, message, extra={"fields": fields})
 
 
-def _utc(seconds: float) -> str:
+def utc(seconds: float) -> str:
+    """A wall-clock time as logs show it, with milliseconds."""
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{int(seconds * 1000) % 1000:03d}Z"

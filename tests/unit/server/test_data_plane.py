@@ -49,6 +49,7 @@ class Edge:
     def close(self) -> None:
         self.channel.close()
         self.plane.stop(0).wait(5)
+        self.plane.flush_logs()
         self.held.close()
 
 
@@ -278,8 +279,10 @@ def test_requests_are_counted_by_code_and_stage(edge):
 
 def test_an_access_line_tells_what_happened_without_the_user(edge, caplog):
     caplog.set_level(logging.INFO)
-    edge(answer).recommend(REQUEST, timeout=5)
+    one = edge(answer)
+    one.recommend(REQUEST, timeout=5)
     time.sleep(0.1)
+    one.plane.flush_logs()
     (line,) = [record.fields for record in caplog.records if record.message == "request"]
     assert (line["request_id"], line["code"], line["served"], line["retrieved"], line["removed"]) == ("r1", "OK", 2, 3, 1)
     assert line["stages_ms"] == {"retrieve": 2.0, "rank": 4.0}
