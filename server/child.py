@@ -21,6 +21,10 @@ CHILD_ENVIRONMENT = {
     "GRPC_VERBOSITY": "NONE",  # its C core writes lines of its own for every caller that speaks another protocol
 }
 
+# Where the environment says nothing else. Huge pages for large blocks, the index above all: its search jumps through hundreds of megabytes, and
+# with pages of 4 KiB misses the TLB at each jump (docs/adr/0006-worker-memory-and-cores.md).
+CHILD_DEFAULTS = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
+
 
 class GenerationChild:
     """Started in the main thread: its death signal follows the thread that forked it."""
@@ -33,7 +37,7 @@ class GenerationChild:
             stdin=subprocess.PIPE,
             pass_fds=(writer, assignment.board_fd),
             start_new_session=True,
-            env={**os.environ, **CHILD_ENVIRONMENT, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+            env={**CHILD_DEFAULTS, **os.environ, **CHILD_ENVIRONMENT, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
         )
         os.close(writer)
         self.reports = ReportReader(reader)

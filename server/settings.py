@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from domain.errors import ConfigurationError
+from server.cores import usable_core_count
 
 PORT_LIMITS = (0, 65535)
 
@@ -30,7 +31,8 @@ class Settings:
     control_port: int = field(default=50052, metadata=_rules("the port of the control plane", PORT_LIMITS))
     metrics_host: str = field(default="127.0.0.1", metadata=_rules("the address of /metrics"))
     metrics_port: int = field(default=9464, metadata=_rules("the port of /metrics", PORT_LIMITS))
-    workers: int = field(default=0, metadata=_rules("worker processes; 0: one per usable core", (0, 256)))
+    workers: int = field(default=0, metadata=_rules("worker processes; 0: one per usable core, by affinity and quota", (0, 256)))
+    pin_workers: bool = field(default=True, metadata=_rules("keep each worker on a core of its own, where there are as many workers as cores"))
     threads: int = field(default=4, metadata=_rules("request threads of each worker", (1, 256)))
     provider: str = field(default="cpu", metadata=_rules("where the ranker runs", choices=("cpu", "cuda", "auto")))
     default_deadline_ms: int = field(default=200, metadata=_rules("the time limit of calls that bring none", (1, 3_600_000)))
@@ -56,7 +58,7 @@ class Settings:
     @property
     def worker_count(self) -> int:
         """`workers`, resolved."""
-        return self.workers or len(os.sched_getaffinity(0))
+        return self.workers or usable_core_count()
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values, for a child process."""

@@ -14,6 +14,7 @@ from domain.errors import EarshotError
 from engine.open import Prepared, StartOptions
 from server import exits
 from server.assignment import Assignment
+from server.cores import core_of
 from server.data_plane import DataPlane
 from server.reports import send
 from server.rung_log import RungLog
@@ -32,6 +33,9 @@ def run_worker(prepared: Prepared, assignment: Assignment, place: int, report_fd
     Stop signals are blocked in the calling thread, and stay so in all threads that are started here: this function waits for them.
     """
     settings = assignment.settings
+    core = core_of(place, settings.worker_count) if settings.pin_workers else None
+    if core is not None:
+        os.sched_setaffinity(0, {core})  # before any thread is started: they inherit it
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     set_up_logs("worker", settings.log_level)
     started_s = time.monotonic()
