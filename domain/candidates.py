@@ -28,6 +28,15 @@ class RemovalReason(IntEnum):
     FOLLOWED = 5
 
 
+def _all_from(source: Source) -> ByteArray:
+    sources = np.full(8192, source, np.uint8)  # more than any request may ask for
+    sources.flags.writeable = False
+    return sources
+
+
+_ALL_FROM = {source: _all_from(source) for source in Source}
+
+
 @dataclass(frozen=True, slots=True)
 class Candidates:
     """Creators as parallel arrays of one length n, best similarity first, ties by creator id, no row twice. Treat the arrays as read-only.
@@ -42,12 +51,13 @@ class Candidates:
     @classmethod
     def empty(cls) -> Candidates:
         """No candidates."""
-        return cls(np.empty(0, np.int64), np.empty(0, np.float32), np.empty(0, np.uint8))
+        return cls.of(np.empty(0, np.int64), np.empty(0, np.float32), Source.INDEX)
 
     @classmethod
     def of(cls, rows: RowArray, similarities: FloatArray, source: Source) -> Candidates:
         """Candidates that all come from one source."""
-        return cls(rows, similarities, np.full(len(rows), source, np.uint8))
+        known = _ALL_FROM[source]
+        return cls(rows, similarities, known[: len(rows)] if len(rows) <= len(known) else np.full(len(rows), source, np.uint8))
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -19,6 +19,11 @@ from domain.slate import Slate
 class Restriction(Protocol):
     """Which rows of the catalogue one request may show. Made once per request."""
 
+    @property
+    def restricts(self) -> bool:
+        """False when the whole catalogue may be shown, so that nothing needs to be looked at."""
+        ...
+
     def allows(self, rows: RowArray) -> BoolArray:
         """Per row, whether it may be shown: bool, aligned with `rows`."""
         ...

@@ -74,7 +74,7 @@ def recommend(engine: Engine, request: RecommendRequest, deadline: Deadline) -> 
     )
     kept, removed = trace.run(Stage.FILTER, len(answer.found), lambda: restriction.split(answer.found), lambda halves: len(halves[0]))
     deadline.check("rank")
-    wanted, surplus = kept.take(slice(0, candidate_count)), kept.take(slice(candidate_count, None))
+    wanted, surplus = _cut(kept, candidate_count)
     plan = Plan(candidate_count, way.rank.cost.affordable(deadline.remaining_s(), len(wanted)), deadline.remaining_s())
     ranked = trace.run(Stage.RANK, len(wanted), lambda: way.rank.rank(user, wanted, request.page_size, way.profile.objective, deadline, trace), len)
     slate = trace.run(Stage.COMPOSE, len(ranked), lambda: _keep_in_reserve(way.composer.compose(ranked, request.page_size), surplus), len)
@@ -111,6 +111,13 @@ def _candidate_count(request: RecommendRequest, default: int) -> int:
     if request.candidate_count < request.page_size:
         raise InvalidRequest(FieldViolation("candidate_count", f"{request.candidate_count} is less than page_size {request.page_size}"))
     return request.candidate_count
+
+
+def _cut(kept: Candidates, count: int) -> tuple[Candidates, Candidates]:
+    """(the first `count`, the others)."""
+    if len(kept) <= count:
+        return kept, Candidates.empty()
+    return kept.take(slice(0, count)), kept.take(slice(count, None))
 
 
 def _keep_in_reserve(slate: Slate, surplus: Candidates) -> Slate:

@@ -58,6 +58,11 @@ class CatalogueRestriction:
         self._creator_count, self._market, self._tiers, self._denied = creator_count, market, tiers, denied
         self._restricts = market is not None or tiers is not None or bool(denied)
 
+    @property
+    def restricts(self) -> bool:
+        """False when the whole catalogue may be shown."""
+        return self._restricts
+
     @cached_property
     def denied(self) -> RowArray:
         """Rows that are denied one by one: int64, ascending, each once."""

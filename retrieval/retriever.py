@@ -51,6 +51,8 @@ class IndexRetriever:
 
 def _until(found: Candidates, count: int, restriction: Restriction) -> Candidates | None:
     """`found` up to its `count`-th allowed candidate; None when there are fewer."""
+    if not restriction.restricts:
+        return found
     allowed = np.flatnonzero(restriction.allows(found.rows))
     if len(allowed) < count:
         return None

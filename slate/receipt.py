@@ -19,6 +19,7 @@ MAX_PROFILE_BYTES = 64
 
 _DIGEST_DIGITS = 32  # 128 bits: enough to tell bundles apart, half the room of a sha256
 _FIXED_BYTES = 1 + _DIGEST_DIGITS // 2 + 8 + 1 + 1 + 4
+_DIGEST = re.compile(rf"[0-9a-f]{{{_DIGEST_DIGITS}}}")
 _URL_SAFE = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -39,7 +40,7 @@ class Receipt:
     def __post_init__(self) -> None:
         """ValueError for what no receipt can carry."""
         object.__setattr__(self, "bundle_digest", self.bundle_digest[:_DIGEST_DIGITS])
-        if not re.fullmatch(rf"[0-9a-f]{{{_DIGEST_DIGITS}}}", self.bundle_digest):
+        if _DIGEST.fullmatch(self.bundle_digest) is None:
             raise ValueError(f"the bundle digest {self.bundle_digest!r} is not {_DIGEST_DIGITS} or more lower-case hex digits")
         if not 0 <= self.seed < 2**64:
             raise ValueError(f"the seed {self.seed} does not fit 64 bits")
