@@ -1,8 +1,9 @@
 """`earshot build` for a ranker: any ONNX file with a binding in, a proved, served graph with its tables out.
 
-The form is "whole": the model runs as it is for every candidate. Folding will colour the graph here, between `resolve_inputs` and the Composer: what
-depends on creators alone becomes tables (`TableWriter`), what depends on the request alone a graph of its own, and `RankerDescription.form` will say
-"folded". The proof at the end does not care how scores came to be, so it stays.
+Forms are tried in order of preference, and the proof decides: "split" where first layers can be split (`ranking.split`), "whole" otherwise: the model
+runs as it is for every candidate. Folding will colour the graph here, between `resolve_inputs` and the Composer: what depends on creators alone becomes
+tables (`TableWriter`), what depends on the request alone a graph of its own, and `RankerDescription.form` will say "folded". The proof does not care how
+scores came to be, so it stays.
 """
 
 from __future__ import annotations
@@ -10,16 +11,19 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from onnx import ModelProto
 
 from domain.columns import ColumnSpec, Creators
+from domain.errors import ArtifactError
 from domain.stages import Progress
 from ranking.bound import Binding
-from ranking.compose import Composer, free_prefix
+from ranking.compose import Composer
 from ranking.external_data import check_external_data, copy_external_data
+from ranking.graph_editor import free_prefix
 from ranking.known_columns import AS_OF_TIME, Specs, known_columns
 from ranking.model_file import check_operators, load_model
 from ranking.opset import check_versions, imported, inline_functions, raise_opset
@@ -29,6 +33,7 @@ from ranking.prove import Proof
 from ranking.resolve import resolve_inputs
 from ranking.session import open_session
 from ranking.signature import read_signature
+from ranking.split import SplitInput, split_inputs
 from ranking.tables import TableWriter
 
 
@@ -53,11 +58,22 @@ def compile_ranker(
     inputs = resolve_inputs(model, signature.inputs, binding, specs)
     raised = raise_opset(flat, model)
     tables = TableWriter(creators, free_prefix(raised))
-    served, description = Composer(raised, tables).compose(inputs, binding.heads, _description(tables.prefix, binding, specs, user_columns, flat))
-    _write(served, model, external, binding, directory)
-    tables.write(directory / TABLES_FOLDER, progress)
-    Proof(model, directory, description, binding, creators).run()
-    return description
+    described = _description(tables.prefix, binding, specs, user_columns, flat)
+    _write_exported(model, external, binding, directory)
+
+    def compiled(splits: Mapping[str, SplitInput]) -> RankerDescription:
+        """Write the form that `splits` makes, and prove it."""
+        served, description = Composer(raised, tables, splits).compose(inputs, binding.heads, described)
+        tables.write(directory / TABLES_FOLDER, progress)
+        (directory / SERVED_FILE).write_bytes(served.SerializeToString(deterministic=True))
+        Proof(model, directory, description, binding, creators).run()
+        return description
+
+    splits = split_inputs(raised, inputs, model.parent)
+    if splits:
+        with suppress(ArtifactError):  # where more than rounding is wrong, the whole form is refused as well
+            return compiled(splits)
+    return compiled({})
 
 
 def _description(prefix: str, binding: Binding, specs: Specs, user_columns: Sequence[ColumnSpec], model: ModelProto) -> RankerDescription:
@@ -72,8 +88,7 @@ def _description(prefix: str, binding: Binding, specs: Specs, user_columns: Sequ
     )
 
 
-def _write(served: ModelProto, model: Path, external: tuple[str, ...], binding: Binding, directory: Path) -> None:
+def _write_exported(model: Path, external: tuple[str, ...], binding: Binding, directory: Path) -> None:
     shutil.copyfile(model, directory / EXPORTED_FILE)
     copy_external_data(external, model.parent, directory)
     (directory / BINDING_FILE).write_text(json.dumps(binding.to_json(), ensure_ascii=False, allow_nan=False, indent=1) + os.linesep, encoding="utf-8")
-    (directory / SERVED_FILE).write_bytes(served.SerializeToString(deterministic=True))

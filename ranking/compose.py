@@ -2,71 +2,38 @@
 
     rows, request inputs, tables, similarities  ->  the model's own inputs  ->  the model  ->  scores  ->  top positions
 
-Only operators that exist since opset 10, in forms that never changed, so that a model of any later opset keeps its own. The tables are inputs,
-not initializers: a session would copy those. Folding (form "folded") belongs between `inputs` and `scores`: it replaces the model's nodes by those
-that are left per candidate and asks for further tables and request inputs; what surrounds it stays.
+An input that is split (form "split") is fed in blocks, straight into the layers that read it. Only operators that exist since opset 10, in forms that
+never changed, so that a model of any later opset keeps its own. The tables are inputs, not initializers: a session would copy those. Folding (form
+"folded") belongs between `inputs` and `scores`: it replaces the model's nodes by those that are left per candidate and asks for further tables and
+request inputs; what surrounds it stays.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
+from onnx import ModelProto, TensorProto, ValueInfoProto, helper
 
 from ranking.bound import Head
+from ranking.graph_editor import GraphEditor
 from ranking.opset import LEAST_IR, imported
-from ranking.plan import RankerDescription, RequestInput
+from ranking.plan import FORM_SPLIT, FORM_WHOLE, BoundColumn, RankerDescription, RequestInput
 from ranking.resolve import InputPlan, Piece
+from ranking.split import SplitInput
 from ranking.tables import TableWriter
 
 INTS = TensorProto.INT64
 FLOATS = TensorProto.FLOAT
 
 
-@dataclass
-class GraphEditor:
-    """Collects nodes and constants under one prefix."""
-
-    prefix: str
-    nodes: list[NodeProto] = field(default_factory=list)
-    constants: dict[str, TensorProto] = field(default_factory=dict)
-
-    def add(self, operator: str, inputs: list[str], output: str = "", **attributes: Any) -> str:
-        """Append a node; returns the name of its output."""
-        name = f"{self.prefix}/node/{len(self.nodes)}"
-        output = output or f"{name}/{operator}"
-        self.nodes.append(helper.make_node(operator, inputs, [output], name=name, **attributes))
-        return output
-
-    def constant(self, values: object, dtype: str) -> str:
-        """The name of a constant tensor."""
-        array = np.array(values, dtype)
-        name = f"{self.prefix}/constant/{dtype}:{array.tolist()}"
-        self.constants.setdefault(name, numpy_helper.from_array(array, name))
-        return name
-
-
-def free_prefix(model: ModelProto) -> str:
-    """A prefix that no name of the model begins with."""
-    graph = model.graph
-    names = {n for node in graph.node for n in (node.name, *node.input, *node.output)}
-    names |= {v.name for v in graph.input} | {t.name for t in graph.initializer}
-    prefix, number = "earshot", 0
-    while any(n.startswith(prefix) for n in names):
-        number += 1
-        prefix = f"earshot{number}"
-    return prefix
-
-
 class Composer:
-    """Composes one served graph. `tables` collects what the graph wants of creators."""
+    """Composes one served graph. `tables` collects what the graph wants of creators; `splits`: the inputs that are fed in blocks, by name."""
 
-    def __init__(self, model: ModelProto, tables: TableWriter) -> None:
+    def __init__(self, model: ModelProto, tables: TableWriter, splits: Mapping[str, SplitInput]) -> None:
         self._model = model
         self._tables = tables
+        self._splits = splits
         self._front = GraphEditor(f"{tables.prefix}/front")
         self._requests: list[RequestInput] = []
         self._reads_similarity = False
@@ -84,6 +51,7 @@ class Composer:
             objective=description.objective,
             user=description.user,
             context=description.context,
+            form=FORM_SPLIT if self._splits else FORM_WHOLE,
             details=description.details,
         )
         _score(back, heads, described, frozenset(o.name for o in self._model.graph.output if o.type.tensor_type.elem_type == FLOATS))
@@ -96,6 +64,9 @@ class Composer:
             (piece,) = one.pieces
             self._requests.append(RequestInput(one.name, one.dtype, one.shape, one.length, piece.columns, one.name))
             return
+        if one.name in self._splits:
+            self._feed_blocks(one, self._splits[one.name])
+            return
         parts = [self._part(one, piece) for piece in one.pieces]
         reshaped = len(one.shape) < (3 if one.length else 2)
         joined = "" if reshaped else one.name
@@ -106,6 +77,12 @@ class Composer:
         if reshaped:
             self._front.add("Reshape", [whole, self._front.constant(list(one.shape), "int64")], one.name)
 
+    def _feed_blocks(self, one: InputPlan, split: SplitInput) -> None:
+        """Produce what the layers behind an input give, without the input itself."""
+        request = self._request_row(one, split.request)
+        parts = [self._part(one, piece) for piece in split.candidates]
+        split.write_layers(self._front, request, self._front.add("Concat", parts, axis=1) if len(parts) > 1 else parts[0])
+
     def _part(self, one: InputPlan, piece: Piece) -> str:
         """One piece for n candidates: [n, width] or [n, length, width]."""
         front, rows = self._front, f"{self._tables.prefix}/rows"
@@ -115,15 +92,15 @@ class Composer:
             self._reads_similarity = True
             column = front.add("Reshape", [f"{self._tables.prefix}/similarities", front.constant([-1, 1], "int64")])
             return column if one.dtype == "float32" else front.add("Cast", [column], to=_element(one.dtype))
-        shape = (1, one.length, piece.width) if one.length else (1, piece.width)
-        name = f"{self._tables.prefix}/request/{len(self._requests)}"
-        name = self._request(RequestInput(name, one.dtype, shape, one.length, piece.columns, one.name))
-        ones = front.constant([1] * (len(shape) - 1), "int64")
+        ones = front.constant([1, 1] if one.length else [1], "int64")
         wide = front.add("Concat", [front.add("Shape", [rows]), ones], axis=0)
-        return front.add("Expand", [name, wide])
+        return front.add("Expand", [self._request_row(one, piece.columns), wide])
 
-    def _request(self, wanted: RequestInput) -> str:
-        """The name of the served input that brings these columns; equal ones are assembled once."""
+    def _request_row(self, one: InputPlan, columns: tuple[BoundColumn, ...]) -> str:
+        """The name of the served input that brings these columns, [1, width] or [1, length, width]; equal ones are assembled once."""
+        width = sum(column.width for column in columns)
+        shape = (1, one.length, width) if one.length else (1, width)
+        wanted = RequestInput(f"{self._tables.prefix}/request/{len(self._requests)}", one.dtype, shape, one.length, columns, one.name)
         for known in self._requests:
             if (known.dtype, known.shape, known.length, known.columns) == (wanted.dtype, wanted.shape, wanted.length, wanted.columns):
                 return known.name
@@ -137,8 +114,13 @@ class Composer:
         for kept in (graph.input, graph.output, graph.value_info):
             del kept[:]  # shapes that an exporter wrote down may be those of its example batch
         del graph.node[:]
-        graph.node.extend([*self._front.nodes, *self._model.graph.node, *back.nodes])
-        graph.initializer.extend([*self._front.constants.values(), *back.constants.values()])
+        replaced = {name for split in self._splits.values() for layer in split.layers for name in layer.replaces}
+        kept_nodes = [node for node in self._model.graph.node if not replaced.intersection(node.output)]
+        graph.node.extend([*self._front.nodes, *kept_nodes, *back.nodes])
+        read = {name for node in graph.node for name in node.input}
+        constants = [tensor for tensor in self._model.graph.initializer if tensor.name in read]
+        del graph.initializer[:]
+        graph.initializer.extend([*constants, *self._front.constants.values(), *back.constants.values()])
         graph.input.extend(_inputs(described))
         graph.output.extend([_value(described.scores, FLOATS, ["n"]), _value(described.best, FLOATS, ["k"]), _value(described.top, INTS, ["k"])])
         del served.metadata_props[:]

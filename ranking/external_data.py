@@ -1,7 +1,8 @@
-"""Weights beside the model: checked before anything opens them, copied into the bundle."""
+"""Weights beside the model: checked before anything opens them, copied into the bundle, read where a build needs their values."""
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import stat
@@ -9,8 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
-from onnx import ModelProto, TensorProto
+import numpy as np
+from onnx import ModelProto, TensorProto, helper, numpy_helper
 
+from domain.arrays import AnyArray
 from domain.errors import ArtifactError, ArtifactReason
 from ranking.model_file import all_nodes
 from ranking.plan import BINDING_FILE, EXPORTED_FILE, SERVED_FILE, TABLES_FOLDER
@@ -37,6 +40,16 @@ def copy_external_data(names: tuple[str, ...], source: Path, target: Path) -> No
     """Copy the files, without following links, from the folder `source` to the folder `target`."""
     for name in names:
         shutil.copyfile(source / name, target / name, follow_symlinks=False)
+
+
+def read_constant(tensor: TensorProto, directory: Path) -> AnyArray:
+    """The values of a tensor of the model in `directory`, wherever they lie. Its external data has passed `check_external_data`."""
+    if tensor.data_location != TensorProto.EXTERNAL:
+        return numpy_helper.to_array(tensor)
+    entry = {e.key: e.value for e in tensor.external_data}
+    dtype = helper.tensor_dtype_to_np_dtype(tensor.data_type).newbyteorder("<")
+    values: AnyArray = np.fromfile(directory / entry["location"], dtype, math.prod(tensor.dims), offset=int(entry.get("offset", "0")))
+    return values.reshape(tensor.dims)
 
 
 def _external(model: ModelProto) -> Iterator[TensorProto]:

@@ -14,7 +14,7 @@ from domain.columns import Creators, InputSchema
 from domain.errors import ArtifactError, ArtifactReason, InputNotFound
 from ranking.bound import Binding
 from ranking.onnx_ranker import OnnxRanker, bind_tables
-from ranking.plan import BINDING_FILE, FORM_WHOLE, SERVED_FILE, TABLES_FOLDER, RankerDescription, TableInput
+from ranking.plan import BINDING_FILE, FORMS, SERVED_FILE, TABLES_FOLDER, RankerDescription, TableInput
 from ranking.session import ServedSession, open_session
 
 
@@ -50,7 +50,7 @@ def _parse(directory: Path, description: Mapping[str, Any]) -> RankerDescription
     except (KeyError, TypeError, ValueError) as problem:
         text = f'the description of the ranker "{directory.name}" is incomplete ({problem!r}); build the bundle again'
         raise ArtifactError("manifest.json", ArtifactReason.MANIFEST_INVALID, text) from problem
-    if parsed.form != FORM_WHOLE:
+    if parsed.form not in FORMS:
         text = f'the ranker "{directory.name}" has the form "{parsed.form}", which this version cannot serve; build the bundle again'
         raise ArtifactError("manifest.json", ArtifactReason.MANIFEST_INVALID, text)
     return parsed

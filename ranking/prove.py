@@ -19,12 +19,13 @@ from ranking.bound import Binding
 from ranking.complaint import first_line
 from ranking.onnx_ranker import OnnxRanker
 from ranking.open import open_ranker
-from ranking.plan import EXPORTED_FILE, RankerDescription
+from ranking.plan import EXPORTED_FILE, FORM_SPLIT, RankerDescription
 from ranking.reference import Reference
 
 COUNTS = (1, 2, 7, 200)  # candidates per probe: the smallest, an odd number, and about what serving sees
 SEED = 1729  # any fixed number: the same inputs must pass or fail the same way
-SAME = 1e-5  # served against exported, the same numbers in the same batch: only rounding differs
+SAME = 1e-5  # served against exported, the same numbers in the same batch: only rounding differs; of the largest score
+SPLIT_SAME = 2e-6  # the same for the split form, of each score: it must not be told from the whole form, which is there to fall back on
 ALONE = 1e-4  # one row in batches of different sizes: matrix kernels sum in another order
 AS_OF_TIME_S = 1_700_000_000
 
@@ -86,13 +87,13 @@ class Proof:
                 f"composed with its inputs it does not score {len(rows)} creators: {first_line(problem)}; check what its inputs are bound to"
             )
         expected = np.where(np.isfinite(expected), expected, np.float32(np.nan))
-        worst = _worst(scores, expected, SAME)
+        worst = _worst(scores, expected, SPLIT_SAME * _at_least_one(expected) if self.description.form == FORM_SPLIT else SAME * _largest(expected))
         if worst is not None:
             self._refuse(f"served, it gives {scores[worst]:.6g} for row {rows[worst]}, as exported {expected[worst]:.6g}; please report this model")
         return scores
 
     def _check_alone(self, few: FloatArray, many: FloatArray, who: str) -> None:
-        worst = _worst(many[: len(few)], few, ALONE)
+        worst = _worst(many[: len(few)], few, ALONE * _largest(few))
         if worst is not None:
             text = f"scores a creator {few[worst]:.6g} among {len(few)} candidates and {many[worst]:.6g} among {len(many)}, for {who}"
             self._refuse(f"{text}; every row must be scored by itself: export in inference mode, without operations across the batch")
@@ -121,13 +122,22 @@ class Proof:
         raise ArtifactError(self.model, ArtifactReason.MODEL_SIGNATURE, text)
 
 
-def _worst(given: FloatArray, wanted: FloatArray, tolerance: float) -> int | None:
-    """The position of the largest difference beyond the tolerance (relative to the largest score, at least absolute), or None."""
+def _worst(given: FloatArray, wanted: FloatArray, allowed: FloatArray | float) -> int | None:
+    """The position of the difference that is furthest beyond the allowed one, or None."""
     finite = np.isfinite(wanted)
     if not np.array_equal(finite, np.isfinite(given)):
         return int(np.flatnonzero(finite != np.isfinite(given))[0])
     if not finite.any():
         return None
-    difference = np.where(finite, np.abs(given.astype(np.float64) - wanted), 0.0)
-    allowed = tolerance * max(1.0, float(np.abs(wanted[finite]).max()))
-    return int(difference.argmax()) if difference.max() > allowed else None
+    excess = np.where(finite, np.abs(given.astype(np.float64) - wanted) - allowed, 0.0)
+    return int(excess.argmax()) if excess.max() > 0 else None
+
+
+def _at_least_one(scores: FloatArray) -> FloatArray:
+    """The size of each score, for differences relative to it; absolute below 1."""
+    return np.maximum(np.abs(scores), 1.0)
+
+
+def _largest(scores: FloatArray) -> float:
+    """The same of the largest score that is finite."""
+    return float(_at_least_one(scores[np.isfinite(scores)]).max(initial=1.0))

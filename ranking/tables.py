@@ -41,8 +41,8 @@ class TableWriter:
         return self._wanted[key]
 
     def write(self, directory: Path, progress: Progress) -> None:
-        """Write every table to `directory`. Raises ArtifactError for a value that does not fit its table."""
-        todo = [(key[0], table) for key, table in self._wanted.items() if table.file]
+        """Write every table that is not in `directory` yet. Raises ArtifactError for a value that does not fit its table."""
+        todo = [(key[0], table) for key, table in self._wanted.items() if table.file and not (directory / table.file).exists()]
         if not todo:
             return
         directory.mkdir(exist_ok=True)

@@ -6,7 +6,6 @@ import gc
 import logging
 import os
 import signal
-import sys
 import threading
 import time
 
@@ -24,8 +23,6 @@ from server.telemetry.logs import log, set_up_logs
 POLL_S = 0.02
 SETTLE_POLLS = 10  # without work for that long, the last answers have left
 CANCEL_S = 0.5  # for canceled calls to tell their callers
-SWITCH_INTERVAL_S = 0.0005  # a thread that comes back from native code waits at most this long for the interpreter; 5 ms by default
-
 
 def run_worker(prepared: Prepared, assignment: Assignment, place: int, report_fd: int, proved: bool) -> int:
     """Serve until SIGTERM (finish the running calls) or SIGINT (cancel them). Returns the exit code.
@@ -36,7 +33,6 @@ def run_worker(prepared: Prepared, assignment: Assignment, place: int, report_fd
     core = core_of(place, settings.worker_count) if settings.pin_workers else None
     if core is not None:
         os.sched_setaffinity(0, {core})  # before any thread is started: they inherit it
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
     set_up_logs("worker", settings.log_level)
     started_s = time.monotonic()
     try:
