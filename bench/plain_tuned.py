@@ -19,9 +19,6 @@ from earshot.v1 import recommendation_service_pb2 as pb
 from earshot.v1 import recommendation_service_pb2_grpc as services
 
 THREAD_COUNT = 4
-SWITCH_INTERVAL_S = 0.0005  # a thread that returns from native code waits this long for the GIL at worst, not 5 ms
-
-
 class TunedPlainServer(services.RecommendationServiceServicer):
     """Answers from the tables; each thread has a buffer of its own."""
 
@@ -55,7 +52,6 @@ class TunedPlainServer(services.RecommendationServiceServicer):
 
 def main(bundle: str, port: str) -> None:
     """Serve until killed."""
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
     server = grpc.server(ThreadPoolExecutor(THREAD_COUNT))
     services.add_RecommendationServiceServicer_to_server(TunedPlainServer(open_tables(Path(bundle))), server)
     server.add_insecure_port(f"127.0.0.1:{port}")

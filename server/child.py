@@ -22,7 +22,7 @@ CHILD_ENVIRONMENT = {
 }
 
 # Where the environment says nothing else. Huge pages for large blocks, the index above all: its search jumps through hundreds of megabytes, and
-# with pages of 4 KiB misses the TLB at each jump (docs/adr/0006-worker-memory-and-cores.md).
+# with pages of 4 KiB misses the TLB at each jump (docs/adr/0006-worker-memory-cores-and-counters.md).
 CHILD_DEFAULTS = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 
 

@@ -414,7 +414,9 @@ class Diagnostics(_message.Message):
     RETRIEVAL_METHOD_FIELD_NUMBER: _builtins.int
     DISPOSITION_FIELD_NUMBER: _builtins.int
     scoring_form: _builtins.str
-    """The form of the ranker that scored: "whole", or "none" for similarity order."""
+    """The form of the ranker that scored: "whole" as it was exported, "split" where the first layer's sum was
+    taken apart at build, or "none" for similarity order.
+    """
     worker_pid: _builtins.int
     """The worker process that answered."""
     retrieval_method: _builtins.str

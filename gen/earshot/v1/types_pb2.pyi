@@ -119,7 +119,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """A defect of the server; the metadata entry "error_id" finds it in the logs. Code INTERNAL."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
-    """The reasons in the google.rpc.ErrorInfo of an error, with the domain "earshot"."""
+    """The reasons in the google.rpc.ErrorInfo of an error, with the domain "earshot" and without the prefix: "INVALID_REQUEST"."""
 
 ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
 """Not set; never sent."""
@@ -186,7 +186,7 @@ class FeatureValue(_message.Message):
     INTEGERS_FIELD_NUMBER: _builtins.int
     TEXTS_FIELD_NUMBER: _builtins.int
     number: _builtins.float
-    """A scalar for a floating point column. NaN stands for "missing" only where the ranker's binding says so."""
+    """A scalar for a floating point column. Finite; a feature without a value is left out."""
     integer: _builtins.int
     """A scalar for an integer, boolean (0 or 1) or floating point column."""
     text: _builtins.str
