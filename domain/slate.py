@@ -96,3 +96,8 @@ class Recommended:
     scoring_form: str
     retrieval_method: str
     retrieved_count: int
+
+    @property
+    def ranked_count(self) -> int:
+        """How many candidates the ranker scored, or tried to: none where similarity order took its place."""
+        return 0 if self.scoring_form == "none" else self.plan.rank_count

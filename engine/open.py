@@ -59,7 +59,7 @@ class Prepared:
             ranker = rankers[profile.ranker]
             ranker.check_objective(profile.objective)
             similarity_order = SimilarityRanker(self.bundle.creators)
-            within = RankWithin(ranker, similarity_order, costs[profile.ranker], on_failure, fell_back=ranker.served.fell_back)
+            within = RankWithin(ranker, similarity_order, costs[profile.ranker], profile.objective, on_failure, fell_back=ranker.served.fell_back)
             ways[name] = self._way(profile, within, ranker.schema)
         engine = Engine(self.bundle, ways, clock)
         if not options.proved:

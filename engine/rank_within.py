@@ -22,37 +22,38 @@ OnFailure = Callable[[Stage, Exception], None]
 
 @dataclass(frozen=True, slots=True)
 class RankWithin:
-    """Ranks as many candidates as the time left allows. Thread-safe.
+    """Ranks as many candidates as the plan allows, by one objective. Thread-safe.
 
-    ranker: the full work. fallback: similarity order, which cannot fail. cost: the ranker's, measured at warm-up. fell_back: the ranker runs on
-    another execution provider than the one that was there; every answer says so.
+    ranker: the full work. fallback: similarity order, which cannot fail. cost: the ranker's, measured at warm-up, for whoever plans.
+    fell_back: the ranker runs on another execution provider than the one that was there; every answer says so.
     """
 
     ranker: Ranker
     fallback: Ranker
     cost: RankingCost
+    objective: Mapping[str, float]
     on_failure: OnFailure
     fell_back: bool = False
 
-    def rank(
-        self, user: User, kept: Candidates, top_count: int, objective: Mapping[str, float], deadline: Deadline, trace: Trace
-    ) -> Ranked:  # six values, one call site: what ranking needs and nothing else
-        """All of `kept` in order, with a degradation in `trace` for whatever was not scored. Raises RequestError only."""
-        affordable = self.cost.affordable(deadline.remaining_s(), len(kept))
-        if affordable < len(kept):
-            trace.degrade(Stage.RANK, DegradationReason.DEADLINE, len(kept), affordable)
-        if affordable == 0:
-            return self.fallback.rank(user, kept, top_count, objective, deadline)
-        head = kept if affordable == len(kept) else kept.take(slice(0, affordable))
+    def rank(self, user: User, kept: Candidates, rank_count: int, top_count: int, deadline: Deadline, trace: Trace) -> Ranked:
+        """All of `kept` in order, the first `rank_count` (at most all) of them scored. Whatever was not scored is a degradation in `trace`.
+
+        Raises RequestError only.
+        """
+        if rank_count < len(kept):
+            trace.degrade(Stage.RANK, DegradationReason.DEADLINE, len(kept), rank_count)
+        if rank_count == 0:
+            return self.fallback.rank(user, kept, top_count, self.objective, deadline)
+        head = kept if rank_count == len(kept) else kept.take(slice(0, rank_count))
         try:
-            ranked = self.ranker.rank(user, head, top_count, objective, deadline)
+            ranked = self.ranker.rank(user, head, top_count, self.objective, deadline)
             check_row_law(ranked, head, top_count)
         except RequestError:
             raise
         except Exception as failure:  # noqa: BLE001 - whatever a ranker raises, the answer degrades and says so
             self.on_failure(Stage.RANK, failure)
             trace.degrade(Stage.RANK, DegradationReason.RANKER_FAILED, len(head), 0)
-            return self.fallback.rank(user, kept, top_count, objective, deadline)
+            return self.fallback.rank(user, kept, top_count, self.objective, deadline)
         if self.fell_back:
             trace.degrade(Stage.RANK, DegradationReason.FALLBACK_PROVIDER, len(head), len(head))
         finite_count = int(np.count_nonzero(np.isfinite(ranked.scores)))

@@ -75,8 +75,9 @@ def recommend(engine: Engine, request: RecommendRequest, deadline: Deadline) -> 
     kept, removed = trace.run(Stage.FILTER, len(answer.found), lambda: restriction.split(answer.found), lambda halves: len(halves[0]))
     deadline.check("rank")
     wanted, surplus = _cut(kept, candidate_count)
-    plan = Plan(candidate_count, way.rank.cost.affordable(deadline.remaining_s(), len(wanted)), deadline.remaining_s())
-    ranked = trace.run(Stage.RANK, len(wanted), lambda: way.rank.rank(user, wanted, request.page_size, way.profile.objective, deadline, trace), len)
+    remaining_s = deadline.remaining_s()
+    plan = Plan(candidate_count, way.rank.cost.affordable(remaining_s, len(wanted)), remaining_s)
+    ranked = trace.run(Stage.RANK, len(wanted), lambda: way.rank.rank(user, wanted, plan.rank_count, request.page_size, deadline, trace), len)
     slate = trace.run(Stage.COMPOSE, len(ranked), lambda: _keep_in_reserve(way.composer.compose(ranked, request.page_size), surplus), len)
 
     if len(slate) + len(slate.reserve) + len(removed) != len(answer.found):

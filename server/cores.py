@@ -35,7 +35,8 @@ def cpu_quota(cgroup: Path = CGROUP) -> float:
 def core_of(place: int, worker_count: int, cgroup: Path = CGROUP) -> int | None:
     """The core that the worker at `place` keeps to: one each where there are as many workers as cores and no quota takes some of them away.
 
-    A worker that stays on its core finds its caches as it left them: 4 to 9 % less CPU per request (docs/adr/0006-worker-memory-cores-and-counters.md).
+    A worker that stays on its core finds its caches as it left them: 5 to 9 % less CPU per request
+    (docs/adr/0006-worker-memory-cores-and-counters.md).
     """
     cores = usable_cores()
     if worker_count != len(cores) or cpu_quota(cgroup) < worker_count:

@@ -24,6 +24,7 @@ POLL_S = 0.02
 SETTLE_POLLS = 10  # without work for that long, the last answers have left
 CANCEL_S = 0.5  # for canceled calls to tell their callers
 
+
 def run_worker(prepared: Prepared, assignment: Assignment, place: int, report_fd: int, proved: bool) -> int:
     """Serve until SIGTERM (finish the running calls) or SIGINT (cancel them). Returns the exit code.
 

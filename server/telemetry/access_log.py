@@ -103,7 +103,7 @@ def _answer_fields(answer: Recommended) -> dict[str, Any]:
     return {
         "stages_ms": {record.stage.name.lower(): round(record.duration_s * 1e3, 3) for record in answer.records},
         "retrieved": answer.retrieved_count,
-        "ranked": answer.plan.rank_count,
+        "ranked": answer.ranked_count,
         "served": len(answer.slate),
         "removed": len(answer.removed),
         "profile": answer.profile.name,

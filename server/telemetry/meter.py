@@ -61,7 +61,7 @@ class Meter:
         for record in answer.records:
             self._observe(STAGE_DURATION + (record.stage - 1) * HISTOGRAM_SIZE, record.duration_s)
         row[CREATORS + RETRIEVED] += answer.retrieved_count
-        row[CREATORS + RANKED] += answer.plan.rank_count
+        row[CREATORS + RANKED] += answer.ranked_count
         row[CREATORS + SERVED] += len(answer.slate)
         row[CREATORS + RESERVED] += len(answer.slate.reserve)
         if len(answer.removed):

@@ -61,8 +61,9 @@ def candidates(count):
 def run(ranker, count=10, remaining_s=1.0, cost=RankingCost(), top_count=5):
     failures = []
     trace = Trace(lambda: 0.0)
-    within = RankWithin(ranker, SimilarityOrder(), cost, lambda stage, failure: failures.append(failure))
-    ranked = within.rank(USER, candidates(count), top_count, {}, Deadline.after(remaining_s, lambda: 0.0), trace)
+    within = RankWithin(ranker, SimilarityOrder(), cost, {}, lambda stage, failure: failures.append(failure))
+    rank_count = cost.affordable(remaining_s, count)
+    ranked = within.rank(USER, candidates(count), rank_count, top_count, Deadline.after(remaining_s, lambda: 0.0), trace)
     return ranked, trace.degradations, failures
 
 
