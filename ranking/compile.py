@@ -1,9 +1,9 @@
 """`earshot build` for a ranker: any ONNX file with a binding in, a proved, served graph with its tables out.
 
-Forms are tried in order of preference, and the proof decides: "split" where first layers can be split (`ranking.split`), "whole" otherwise: the model
-runs as it is for every candidate. Folding will colour the graph here, between `resolve_inputs` and the Composer: what depends on creators alone becomes
-tables (`TableWriter`), what depends on the request alone a graph of its own, and `RankerDescription.form` will say "folded". The proof does not care how
-scores came to be, so it stays.
+Forms are tried in order of preference, and the proof decides: "split" where first layers can be split (`ranking.split`), else "whole": the model
+runs as it is for every candidate. Folding will colour the graph here, between `resolve_inputs` and the Composer: what depends on creators alone
+becomes tables (`TableWriter`), what depends on the request alone a graph of its own, and `RankerDescription.form` will say "folded". The proof does
+not care how scores came to be, so it stays.
 """
 
 from __future__ import annotations

@@ -73,6 +73,11 @@ def test_attention_over_the_history_reads_its_newest_entries(tmp_path, name, cou
     assert np.array_equal(given, compiled.rank(user(history=history[-6:]), candidates).scores)
 
 
+def test_a_first_layer_as_torch_writes_it_is_split(tmp_path):
+    compiled = compile_model(tmp_path, MODELS / "torch_two_heads.onnx", f"version = 1\n{ROW_WISE['torch_two_heads']}\n{FEATURES}", AGE)
+    assert compiled.rank(user(), make_candidates(5)).form == "split"
+
+
 def test_two_towers_run_the_user_side_once(tmp_path):
     binding = """
 version = 1
