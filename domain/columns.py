@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 
@@ -93,6 +94,38 @@ FeatureArray = AnyArray | np.generic
 
 Features = Mapping[str, FeatureArray]
 """Values by column name without the side. A missing key is an absent value: the ranker's binding has its default or the request is invalid."""
+
+
+class RowFeatures(Mapping[str, FeatureArray]):
+    """The stored features of one row of a table's columns. Nothing is read before it is asked for; an absent value is a missing key."""
+
+    __slots__ = ("columns", "row")
+
+    def __init__(self, columns: Mapping[str, Column], row: int) -> None:
+        self.columns = columns
+        self.row = row
+
+    def __getitem__(self, name: str) -> FeatureArray:
+        value = self.columns[name].at(self.row)
+        if value is None:
+            raise KeyError(name)
+        return value
+
+    def get(self, name: str, default: Any = None) -> Any:  # Mapping's own goes by way of an exception
+        """As of any mapping."""
+        column = self.columns.get(name)
+        value = None if column is None else column.at(self.row)
+        return default if value is None else value
+
+    def __contains__(self, name: object) -> bool:
+        column = self.columns.get(name) if isinstance(name, str) else None
+        return column is not None and (column.present is None or bool(column.present[self.row]))
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in self.columns if name in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from domain.arrays import AnyArray, BoolArray
-from domain.columns import Column, ColumnKind, Creators
+from domain.columns import Column, ColumnKind, Creators, Features
 from domain.errors import FieldViolation, InvalidRequest
 from domain.request import User
 from ranking.plan import BoundColumn, DefaultNumbers, RequestInput
+from ranking.stored_scalars import Scalar, StoredScalars
 
 Gather = Callable[[AnyArray], AnyArray]
 """Turns the entries of a sequence (creator rows, or numbers) into what is written: [entries] or [entries, width]."""
@@ -26,13 +27,14 @@ class RequestFiller:
         self._wanted = wanted
         self._template = np.zeros((wanted.length or 1, wanted.width), wanted.dtype)
         self._floats = self._template.dtype.kind == "f"
-        self._scalars: list[tuple[int, bool, str, bool]] = []  # place, whether of the user, name, whether absence is an error
+        self._scalars: dict[str, list[Scalar]] = {"user": [], "context": []}
         self._embeddings: list[slice] = []
         self._others: list[tuple[slice, BoundColumn, Gather | None]] = []
         place = 0
         for column in wanted.columns:
             self._prepare(column, place, creators)
             place += column.width
+        self._stored_scalars = StoredScalars(self._scalars["user"], wanted.dtype)
         self._may_be_nan: BoolArray = np.isnan(self._template) if self._floats else np.zeros(self._template.shape, bool)
         self._narrows = self._floats and any(np.dtype(c.spec.dtype).itemsize > self._template.itemsize for c in wanted.columns)
 
@@ -42,7 +44,7 @@ class RequestFiller:
         if plain and column.default is not None:
             self._template[0, span] = column.default
         if plain and column.spec.kind is ColumnKind.SCALAR:
-            self._scalars.append((place, column.ref.side == "user", column.ref.name, column.default is None))
+            self._scalars[column.ref.side].append(Scalar(place, column.ref.name, column.default is None))
             return
         if column.ref.is_embedding:
             self._embeddings.append(span)
@@ -63,7 +65,13 @@ class RequestFiller:
         return buffer.reshape(self._wanted.shape)
 
     def _write(self, buffer: AnyArray, user: User) -> None:
-        violations = self._write_scalars(buffer[0], user)
+        violations: list[FieldViolation] = []
+        row = buffer[0]
+        left = self._stored_scalars.write(row, user.features)
+        if left:
+            violations += self._write_scalars(row, left, user.features, is_user=True)
+        if self._scalars["context"]:
+            violations += self._write_scalars(row, self._scalars["context"], user.context, is_user=False)
         for span in self._embeddings:
             buffer[0, span] = user.embedding
         for span, column, gather in self._others:
@@ -74,12 +82,12 @@ class RequestFiller:
         if violations:
             raise InvalidRequest(*violations)
 
-    def _write_scalars(self, row: AnyArray, user: User) -> list[FieldViolation]:
-        """The hot loop: one value per step."""
+    def _write_scalars(self, row: AnyArray, scalars: Sequence[Scalar], features: Features, is_user: bool) -> list[FieldViolation]:
+        """What was sent, may be absent or may not fit: one value per step."""
         violations: list[FieldViolation] = []
-        of_user, of_context, floats = user.features.get, user.context.get, self._floats
-        for place, is_user, name, needed in self._scalars:
-            value = of_user(name) if is_user else of_context(name)
+        get, floats = features.get, self._floats
+        for place, name, needed in scalars:
+            value = get(name)
             if value is not None:
                 try:
                     row[place] = value if floats else int(value)  # an int that does not fit is refused, a NumPy integer would wrap around

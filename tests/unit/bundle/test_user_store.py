@@ -5,8 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from bundle.user_store import RowFeatures
-from domain.columns import Column, ColumnKind, ColumnSpec
+from domain.columns import Column, ColumnKind, ColumnSpec, RowFeatures
 from domain.deadline import Deadline
 from tests.unit.bundle.files import VECTORS, build_rich
 
@@ -33,6 +32,8 @@ def test_an_absent_value_is_a_missing_key(users):
     features = users.look_up("u2", NEVER).features
     assert "age" not in features
     assert features.get("age") is None
+    assert features.get("age", 7) == features.get("unheard_of", 7) == 7
+    assert features.get("active") == features["active"]
     with pytest.raises(KeyError):
         features["age"]
     assert sorted(features) == ["active", "history"]

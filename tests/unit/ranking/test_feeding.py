@@ -1,12 +1,14 @@
 """What reaches the model: every element type, exact integers, sequences with their masks, categories, defaults, presence."""
 
+from collections import ChainMap
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
-from domain.columns import ColumnKind, ColumnMeaning, ColumnSpec
+from domain.columns import Column, ColumnKind, ColumnMeaning, ColumnSpec, RowFeatures
 from domain.errors import InvalidRequest
 from ranking.bound import ColumnRef
 from ranking.fill import RequestFiller
@@ -278,3 +280,50 @@ def test_a_user_column_of_no_table_may_be_sent_when_it_has_a_default(tmp_path):
     compiled = compile_model(tmp_path, weighing(width=2), binding, (spec("age"),))
     assert set(compiled.ranker.schema.user) == {"age", "plan"}
     assert compiled.rank(make_user(features={"age": np.float32(1)}), make_candidates(1)).scores.tolist() == [5.0]
+
+
+STORED_TYPES = ["float32", "float64", "int64", "int16", "uint8", "bool"]
+
+
+def user_table(seed):
+    """20 users with a scalar of every type, a second one that every third user lacks, and one that is infinite in narrow floats."""
+    rng = np.random.default_rng(seed)
+    values = {t: rng.integers(0, 2 if t == "bool" else 100, 20).astype(t) for t in STORED_TYPES}
+    present = np.arange(20) % 3 > 0
+    columns = {t: Column(spec(t, t), v) for t, v in values.items()}
+    columns |= {f"maybe_{t}": Column(spec(f"maybe_{t}", t), np.where(present, v, v.dtype.type(0)), None, present) for t, v in values.items()}
+    return columns | {"huge": Column(spec("huge", "float64"), np.full(20, 1e300)), "large": Column(spec("large", "int64"), np.full(20, 2**40))}
+
+
+def scalar_filler(dtype, *names, default=None):
+    columns = tuple(BoundColumn(ColumnRef("user", n), user_table(0)[n].spec, 1, default) for n in names)
+    return RequestFiller(RequestInput("x", dtype, (1, len(names)), 0, columns), CREATORS)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int64", "int32"])
+def test_a_stored_user_is_read_like_one_who_sends_the_same(dtype):
+    usable = [t for t in STORED_TYPES if "float" in dtype or "float" not in t]
+    filler = scalar_filler(dtype, *usable, *(f"maybe_{t}" for t in usable), default=(5,))
+    for seed in (1, 2, 1):  # another user store, and back
+        table = user_table(seed)
+        for row in range(20):
+            stored = RowFeatures(table, row)
+            given = filler.fill(make_user(features=stored))
+            assert np.array_equal(given, filler.fill(make_user(features=dict(stored))))
+            assert given[0, : len(usable)].tolist() == [table[t].values[row] for t in usable]
+            assert given[0, len(usable)] == (table[f"maybe_{usable[0]}"].values[row] if row % 3 else 5)
+
+
+def test_what_was_sent_wins_over_what_is_stored():
+    features = ChainMap({"int64": np.int64(1000)}, RowFeatures(user_table(1), 4))
+    assert scalar_filler("float32", "int64", "int16").fill(make_user(features=features)).tolist() == [[1000.0, user_table(1)["int16"].values[4]]]
+
+
+def test_a_stored_value_that_is_absent_or_does_not_fit_is_refused_like_a_sent_one():
+    for dtype, name, complaint in (
+        ("float32", "maybe_int64", "neither stored nor sent"),
+        ("float32", "huge", "not finite as float32"),
+        ("int32", "large", f"{2**40} does not fit int32"),
+    ):
+        with pytest.raises(InvalidRequest, match=complaint):
+            scalar_filler(dtype, "int16", name).fill(make_user(features=RowFeatures(user_table(1), 0)))
