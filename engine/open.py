@@ -26,6 +26,7 @@ from engine.sample_request import sample_user
 from engine.sent_features import SentFeatures
 from ranking.similarity_ranker import SimilarityRanker
 from retrieval.open import open_retriever
+from slate.receipt import ReceiptWriter
 from slate.top_n import TopNComposer
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class Prepared:
             user_features=SentFeatures("user", "user.features", schema.user, schema.vocabularies, creators),
             context_features=SentFeatures("context", "context_features", schema.context, schema.vocabularies, creators),
         )
-        return Way(profile, look_up, self.retrievers[profile.index], within, TopNComposer())
+        return Way(profile, look_up, self.retrievers[profile.index], within, TopNComposer(), ReceiptWriter(self.bundle.digest, profile.name))
 
     def _warm_up(self, ranker: Ranker, clock: Clock) -> RankingCost:
         """Run the ranker at the counts it will see, so that no request pays for first runs, and learn what it costs."""

@@ -18,7 +18,7 @@ from domain.stages import Composer, Retriever
 from engine.look_up import UserLookUp
 from engine.rank_within import RankWithin
 from engine.trace import Trace
-from slate.receipt import Receipt, seed_of
+from slate.receipt import ReceiptWriter
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,7 @@ class Way:
     retriever: Retriever
     rank: RankWithin
     composer: Composer
+    receipts: ReceiptWriter
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,6 @@ def recommend(engine: Engine, request: RecommendRequest, deadline: Deadline) -> 
 
     if len(slate) + len(slate.reserve) + len(removed) != len(answer.found):
         raise StageFailure(f"{len(answer.found)} rows were retrieved, {len(slate)} served, {len(slate.reserve)} in reserve, {len(removed)} removed")
-    receipt = Receipt(request.request_id, engine.bundle.digest, way.profile.name, seed_of(request.request_id))
     return Recommended(
         slate=slate,
         removed=removed,
@@ -90,7 +90,7 @@ def recommend(engine: Engine, request: RecommendRequest, deadline: Deadline) -> 
         records=tuple(trace.records),
         plan=plan,
         profile=way.profile,
-        receipt=receipt.encode(),
+        receipt=way.receipts.write(request.request_id),
         scoring_form=ranked.form,
         retrieval_method=answer.method,
         retrieved_count=len(answer.found),

