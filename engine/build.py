@@ -26,7 +26,7 @@ from domain.slate import Profile, Stage
 from domain.stages import Progress
 from engine.expected import check_expected
 from engine.golden import REQUEST_COUNT, write_golden
-from engine.open import Prepared, StartOptions, load_indexes
+from engine.open import Prepared, StartOptions, load
 from engine.recommend import Engine
 from engine.sample_request import sample_requests
 from ranking.binding import Binding, read_binding
@@ -150,7 +150,7 @@ def _sample(embeddings: FloatArray, count: int) -> FloatArray:
 def _prove(options: BuildOptions, bundle: Bundle, progress: Progress) -> None:
     """Run the draft as a worker would: the trainer's scores come out again, and golden requests are written with their slates."""
     progress.start("proving the ranker", 2)
-    engine = _start(load_indexes(bundle))
+    engine = _start(load(bundle))
     if options.expected is not None:
         check_expected(options.expected, engine)
     progress.advance(1)

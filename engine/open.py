@@ -24,6 +24,7 @@ from engine.rank_within import OnFailure, RankWithin
 from engine.recommend import Engine, Way
 from engine.sample_request import sample_user
 from engine.sent_features import SentFeatures
+from ranking.load import LoadedRanker, load_ranker
 from ranking.similarity_ranker import SimilarityRanker
 from retrieval.open import open_retriever
 from slate.receipt import ReceiptWriter
@@ -43,17 +44,18 @@ class StartOptions:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A bundle with its indexes loaded, and no ONNX session yet: fork as often as you like, then `start` in the child."""
+    """A bundle with its indexes and tables loaded, and no ONNX session yet: fork as often as you like, then `start` in the child."""
 
     bundle: Bundle
     retrievers: Mapping[str, Retriever]
+    rankers: Mapping[str, LoadedRanker]
 
     def start(self, options: StartOptions, clock: Clock, on_failure: OnFailure) -> Engine:
         """Create the ONNX sessions, warm up, measure the ranking cost and prove the golden requests.
 
         Raises ArtifactError when the bundle does not give its golden slates, ProviderUnavailable when the provider is not there.
         """
-        rankers = {name: self._open_ranker(name, options.provider) for name in self.bundle.manifest.rankers}
+        rankers = self._start_rankers(options.provider)
         costs = {name: self._warm_up(ranker, clock) for name, ranker in rankers.items()}
         ways = {}
         for name, profile in self.bundle.manifest.profiles.items():
@@ -67,11 +69,10 @@ class Prepared:
             prove(_without_budget(engine), self.bundle.path)
         return engine
 
-    def _open_ranker(self, name: str, provider: str) -> OnnxRanker:
-        from ranking.open import open_ranker  # noqa: PLC0415 - brings onnxruntime, which must not be in a process that will still fork
+    def _start_rankers(self, provider: str) -> Mapping[str, OnnxRanker]:
+        from ranking.open import start_ranker  # noqa: PLC0415 - brings onnxruntime, which must not be in a process that will still fork
 
-        description = self.bundle.manifest.rankers[name]
-        return open_ranker(self.bundle.path / "rankers" / name, description, self.bundle.creators, provider)
+        return {name: start_ranker(loaded, self.bundle.creators, provider) for name, loaded in self.rankers.items()}
 
     def _way(self, profile: Profile, within: RankWithin, schema: InputSchema) -> Way:
         manifest, creators = self.bundle.manifest, self.bundle.creators
@@ -92,22 +93,25 @@ class Prepared:
 
 
 def prepare(path: Path, progress: Progress = SILENT) -> Prepared:
-    """Open a bundle, check digests and structure, and load its indexes. No threads, no gRPC, no onnxruntime: the caller may fork afterwards.
+    """Open a bundle, check digests and structure, and load what workers share. No threads, no gRPC, no onnxruntime: the caller may fork afterwards.
 
     Raises ArtifactError or InputNotFound.
     """
     bundle = open_bundle(path)
     check_files(path, bundle.manifest, progress)
     check_tables(bundle)
-    return load_indexes(bundle)
+    return load(bundle)
 
 
-def load_indexes(bundle: Bundle) -> Prepared:
-    """Load the indexes of a bundle whose files were checked, or have just been written."""
+def load(bundle: Bundle) -> Prepared:
+    """Load indexes and tables of a bundle whose files were checked, or have just been written."""
     retrievers = {
         name: open_retriever(bundle.path / "indexes" / name, description, bundle.creators) for name, description in bundle.manifest.indexes.items()
     }
-    return Prepared(bundle, retrievers)
+    rankers = {
+        name: load_ranker(bundle.path / "rankers" / name, description, bundle.creators) for name, description in bundle.manifest.rankers.items()
+    }
+    return Prepared(bundle, retrievers, rankers)
 
 
 def _rank_first(ranker: Ranker, user: User, count: int, clock: Clock) -> object:

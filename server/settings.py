@@ -46,7 +46,7 @@ class Settings:
     )
     drain_grace_ms: int = field(default=5000, metadata=_rules("after that: how long running calls may take to finish", (0, 600_000)))
     access_logs_per_s: int = field(
-        default=50, metadata=_rules("access lines per second and worker; the rest is counted, not written", (0, 1_000_000))
+        default=20, metadata=_rules("access lines per second and worker; the rest is counted, not written", (0, 1_000_000))
     )
     log_level: str = field(default="info", metadata=_rules("what is logged", choices=("debug", "info", "warning", "error")))
     tls_cert: Path | None = field(default=None, metadata=_rules("PEM file with the certificate chain of the data plane"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-import uuid
+import secrets
 from collections.abc import Mapping
 
 import numpy as np
@@ -54,7 +54,7 @@ def decode_request(message: pb.RecommendCreatorsRequest | Undecodable, now_s: fl
     _check_texts(message, violations)
     _check_counts(message, page_size, violations)
     request = RecommendRequest(
-        request_id=message.request_id or str(uuid.uuid4()),
+        request_id=message.request_id or secrets.token_hex(16),
         user_id=user.user_id,
         embeddings=_embeddings(user, violations) if user.embeddings else {},
         user_features=_features(user.features, "user.features", violations) if user.features else {},
