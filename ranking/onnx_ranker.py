@@ -100,6 +100,6 @@ def _weights(heads: Mapping[str, float], objective: Mapping[str, float]) -> Floa
 
 
 def bind_tables(description: RankerDescription, arrays: Mapping[str, AnyArray], device: str) -> dict[str, ort.OrtValue]:
-    """The tables as the session takes them, by input name. On the CPU they are the given (memory-mapped) arrays, not copies; on a GPU copied once."""
+    """The tables as the session takes them, by input name. On the CPU they are the given arrays, not copies; on a GPU copied once."""
     kind = "cuda" if device == "cuda" else "cpu"
     return {t.name: ort.OrtValue.ortvalue_from_numpy(arrays[t.name], kind, 0) for t in description.tables}
