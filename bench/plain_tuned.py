@@ -19,6 +19,8 @@ from earshot.v1 import recommendation_service_pb2 as pb
 from earshot.v1 import recommendation_service_pb2_grpc as services
 
 THREAD_COUNT = 4
+
+
 class TunedPlainServer(services.RecommendationServiceServicer):
     """Answers from the tables; each thread has a buffer of its own."""
 
