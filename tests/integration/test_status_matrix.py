@@ -165,4 +165,4 @@ def test_no_deadline_and_an_absurd_one_are_served_within_the_servers_own(recomme
 
 def test_the_id_that_was_sent_comes_back_and_a_missing_one_is_made(recommend):
     assert recommend(request(request_id="mine"), timeout=5).request_id == "mine"
-    assert len(recommend(request(), timeout=5).request_id) == 36
+    assert len(recommend(request(), timeout=5).request_id) == 32

@@ -87,7 +87,7 @@ def test_a_recall_out_of_reach_fails_the_build_and_says_what_to_change(tmp_path,
     assert caught.value.reason == ArtifactReason.QUALITY_GATE
     assert "0.999" in caught.value.text
     assert "--recall" in caught.value.text
-    assert "ef_construction" in caught.value.text
+    assert "--index-ef-construction" in caught.value.text
 
 
 def test_a_catalogue_that_is_always_scanned_passes_whatever_its_graph_is_worth(tmp_path, monkeypatch):
