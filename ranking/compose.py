@@ -90,7 +90,7 @@ class Composer:
             return front.add("Gather", [self._tables.table_for(piece, one.dtype, one.length).name, rows], axis=0)
         if piece.origin == "similarity":
             self._reads_similarity = True
-            column = front.add("Reshape", [f"{self._tables.prefix}/similarities", front.constant([-1, 1], "int64")])
+            column = f"{self._tables.prefix}/similarities"
             return column if one.dtype == "float32" else front.add("Cast", [column], to=_element(one.dtype))
         ones = front.constant([1, 1] if one.length else [1], "int64")
         wide = front.add("Concat", [front.add("Shape", [rows]), ones], axis=0)
@@ -163,7 +163,7 @@ def _top(back: GraphEditor, described: RankerDescription) -> None:
 def _inputs(described: RankerDescription) -> list[ValueInfoProto]:
     inputs = [_value(described.rows, INTS, ["n"]), _value(described.top_count, INTS, [1])]
     if described.similarities:
-        inputs.append(_value(described.similarities, FLOATS, ["n"]))
+        inputs.append(_value(described.similarities, FLOATS, ["n", 1]))
     if described.weights:
         inputs.append(_value(described.weights, FLOATS, [len(described.objective)]))
     inputs += [_value(r.name, _element(r.dtype), list(r.shape)) for r in described.requests]

@@ -89,7 +89,7 @@ class OnnxRanker:
         feeds[self._rows] = candidates.rows
         feeds[self._top_count] = np.array([top_count], np.int64)
         if self._similarities:
-            feeds[self._similarities] = candidates.similarities
+            feeds[self._similarities] = candidates.similarities[:, None]  # a column, without copying
         if self.description.weights:
             feeds[self.description.weights] = _weights(self.description.objective, objective) if objective else self._default_weights
         return feeds

@@ -95,8 +95,8 @@ class TableInput:
 class RankerDescription:
     """A compiled ranker.
 
-    Names of the served graph: `rows` int64 [n]; `top_count` int64 [1], at most n; `similarities` float32 [n] and `weights` float32 [heads], each ""
-    when the graph has no such input; `scores` float32 [n] as the model gives them; `best` float32 [top_count], the best of them, and `top` int64
+    Names of the served graph: `rows` int64 [n]; `top_count` int64 [1], at most n; `similarities` float32 [n, 1] and `weights` float32 [heads], each
+    "" when the graph has no such input; `scores` float32 [n] as the model gives them; `best` float32 [top_count], the best of them, and `top` int64
     [top_count], their positions: meaningful where all scores are finite, equal ones in any order.
     objective: weighted output -> default weight, in the order of `weights`; empty for a single output.
     user, context: what callers may send. form: one of FORMS; a folded graph will say so here.

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import threading
 import time
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, cast
 
 import grpc
 
 from domain.errors import ConfigurationError
 from engine.recommend import Engine
 from server.assignment import Assignment
-from server.rpc.admission import BoundedMethod, RequestPool
+from server.rpc.admission import BoundedMethod
 from server.rpc.decode import deserialize
 from server.rpc.encode import ResponseEncoder
 from server.rpc.health import MAX_WATCHES, Health
@@ -21,6 +22,7 @@ from server.rpc.options import server_options
 from server.rpc.pulse import Pulse
 from server.rpc.recommend import DeadlineRules, RecommendHandler, Recorder
 from server.rpc.reflection import ALPHA, MAX_STREAMS, V1, Reflection
+from server.rpc.request_pool import RequestPool
 from server.settings import Settings
 from server.telemetry.access_log import AccessLog
 from server.telemetry.board import Board
@@ -44,7 +46,8 @@ class DataPlane:
         self._reflection = Reflection([SERVICE, HEALTH]) if settings.reflection else None
         self._pool = pool = RequestPool(settings.threads, thread_name_prefix="request")
         cap = settings.threads + settings.max_pending_requests + ROOM
-        self._server = grpc.server(pool, options=server_options(share_port=True), maximum_concurrent_rpcs=cap)
+        # grpcio asks a pool for `submit` and nothing else
+        self._server = grpc.server(cast("ThreadPoolExecutor", pool), options=server_options(share_port=True), maximum_concurrent_rpcs=cap)
         self._access_log = AccessLog(settings.access_logs_per_s, assignment.user_hash_key, time.monotonic)
         self._stopped = threading.Event()
         behavior = self._handler(engine, place).recommend_creators

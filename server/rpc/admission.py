@@ -9,17 +9,10 @@ import grpc
 
 from domain.errors import Overloaded
 from server.rpc.errors import status_of
+from server.rpc.request_pool import RequestPool
 from server.rpc.streams import on_pool
 
 RETRY_AFTER_S = 0.05  # a few full queues' worth: long enough for a burst to pass, short enough not to idle
-
-
-class RequestPool(ThreadPoolExecutor):
-    """The request threads, and how many requests wait for one."""
-
-    def backlog(self) -> int:
-        """Requests that no thread has taken yet."""
-        return self._work_queue.qsize()
 
 
 class BoundedMethod(grpc.GenericRpcHandler):
