@@ -111,7 +111,7 @@ def test_undecodable_bytes_are_invalid_and_named_so(edge):
     assert (error.code(), reason_of(error)) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST")
 
 
-@pytest.mark.parametrize(("timeout_s", "least", "most"), [(None, 0.25, 0.3), (10.0, 0.9, 1.0), (0.5, 0.3, 0.5)])
+@pytest.mark.parametrize(("timeout_s", "least", "most"), [(None, 0.2, 0.3), (60.0, 19.0, 20.0), (10.0, 5.0, 10.0)])
 def test_the_engine_gets_the_callers_deadline_capped_or_the_default_less_the_reserve(edge, timeout_s, least, most):
     seen = []
 
@@ -119,7 +119,7 @@ def test_the_engine_gets_the_callers_deadline_capped_or_the_default_less_the_res
         seen.append(deadline.remaining_s())
         return recommended()
 
-    edge(act, default_deadline_ms=300, max_deadline_ms=1000, reply_reserve_ms=1).recommend(REQUEST, timeout=timeout_s)
+    edge(act, default_deadline_ms=300, max_deadline_ms=20_000, reply_reserve_ms=1).recommend(REQUEST, timeout=timeout_s)
     assert least < seen[0] <= most - 0.001
 
 
