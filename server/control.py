@@ -24,11 +24,12 @@ def run(settings: Settings) -> int:
 
     Raises EarshotError when it cannot start: a bundle that is not there or not whole, a port in use.
     """
+    settings = settings.resolved()
     set_up_logs("control", settings.log_level)
     desired = choose_bundle(settings)
     held = hold(settings.host, settings.port)
-    board = Board.create(settings.worker_count)
-    state = GroupState(settings.worker_count, time.time())
+    board = Board.create(settings.workers)
+    state = GroupState(settings.workers, time.time())
     plane = ControlPlane(settings, state, board, desired)
     assignment = Assignment(
         settings=settings,

@@ -44,7 +44,7 @@ class Crew:
         self._prepared = prepared
         self._assignment = assignment
         self._clock = clock
-        self._places = [Place(number) for number in range(assignment.settings.worker_count)]
+        self._places = [Place(number) for number in range(assignment.settings.workers)]
         reader, self._writer = os.pipe()
         self._reader = ReportReader(reader)
         self._wakeups = Wakeups((signal.SIGCHLD, *STOP_SIGNALS))

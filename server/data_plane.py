@@ -61,7 +61,7 @@ class DataPlane:
     def _handler(self, engine: Engine, place: int) -> RecommendHandler:
         settings = self._assignment.settings
         rules = DeadlineRules(settings.default_deadline_ms / 1e3, settings.max_deadline_ms / 1e3, settings.reply_reserve_ms / 1e3)
-        meter = Meter(Board(self._assignment.board_fd, settings.worker_count).row(place))
+        meter = Meter(Board(self._assignment.board_fd, settings.workers).row(place))
         encoder = ResponseEncoder(engine.creators, engine.bundle.manifest.version, os.getpid())
         return RecommendHandler(engine, encoder, rules, Recorder(meter, self._access_log, self._pulse), time.monotonic)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,10 +55,9 @@ class Settings:
     reflection: bool = field(default=True, metadata=_rules("serve gRPC reflection on the data plane"))
     ready_file: Path | None = field(default=None, metadata=_rules("a file that gets the ports as JSON once all workers serve"))
 
-    @property
-    def worker_count(self) -> int:
-        """`workers`, resolved."""
-        return self.workers or usable_core_count()
+    def resolved(self) -> Settings:
+        """The same with the number of workers decided. Once, by the control process: a worker that keeps to its core would count that one alone."""
+        return replace(self, workers=self.workers or usable_core_count())
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values, for a child process."""

@@ -31,7 +31,7 @@ def run_worker(prepared: Prepared, assignment: Assignment, place: int, report_fd
     Stop signals are blocked in the calling thread, and stay so in all threads that are started here: this function waits for them.
     """
     settings = assignment.settings
-    core = core_of(place, settings.worker_count) if settings.pin_workers else None
+    core = core_of(place, settings.workers) if settings.pin_workers else None
     if core is not None:
         os.sched_setaffinity(0, {core})  # before any thread is started: they inherit it
     set_up_logs("worker", settings.log_level)

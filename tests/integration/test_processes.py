@@ -288,3 +288,20 @@ def test_one_worker_of_several_that_is_asked_to_stop_finishes_and_is_replaced(se
     wait_until(lambda: len(pids := server.serving_pids()) == 2 and victim not in pids, 5, "two workers serve")
     exits = [json.loads(line) for line in server.log.read_text().splitlines() if "worker died" in line]
     assert [line["exit_code"] for line in exits] == [0]
+
+
+def test_without_a_number_there_is_a_worker_per_core_each_on_its_own(demo_bundle, tmp_path):
+    with ServerProcess(tmp_path, "--bundle", str(demo_bundle), workers=0) as server:
+        status = server.status()
+        cores = [os.sched_getaffinity(worker.pid) for worker in status.workers]
+        assert status.desired_worker_count == len(status.workers) == len(os.sched_getaffinity(0))
+        assert all(worker.serving for worker in status.workers)
+        assert sorted(core for own in cores for core in own) == sorted(os.sched_getaffinity(0))
+        server.recommend()(REQUEST, timeout=5)
+        assert status.worker_restart_count == 0
+        assert '"error"' not in server.log.read_text()
+
+
+def test_workers_that_are_told_not_to_keep_to_a_core_may_use_all(demo_bundle, tmp_path):
+    with ServerProcess(tmp_path, "--bundle", str(demo_bundle), "--no-pin-workers", workers=0) as server:
+        assert all(os.sched_getaffinity(worker.pid) == os.sched_getaffinity(0) for worker in server.status().workers)

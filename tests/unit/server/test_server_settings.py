@@ -127,4 +127,4 @@ def test_settings_survive_the_way_to_a_child_process(port, threads, insecure, re
 
 
 def test_the_defaults_are_sound():
-    assert checked(Settings(bundle=Path("b"))).worker_count >= 1
+    assert checked(Settings(bundle=Path("b"))).resolved().workers >= 1
