@@ -120,7 +120,7 @@ def test_the_engine_gets_the_callers_deadline_capped_or_the_default_less_the_res
         return recommended()
 
     edge(act, default_deadline_ms=300, max_deadline_ms=20_000, reply_reserve_ms=1).recommend(REQUEST, timeout=timeout_s)
-    assert least < seen[0] <= most - 0.001
+    assert least < seen[0] <= most * 1.02 - 0.001  # on the wire time limits are rounded up, by 1 % or so
 
 
 def test_a_deadline_that_has_passed_costs_no_work(edge):
