@@ -88,14 +88,13 @@ def _value(text: str) -> types.FeatureValue:
         lambda: types.FeatureValue(number=float(text)),
         lambda: types.FeatureValue(integers=types.IntegerList(values=[int(part) for part in parts])),
         lambda: types.FeatureValue(numbers=types.NumberList(values=[float(part) for part in parts])),
-        lambda: types.FeatureValue(texts=types.TextList(values=parts)) if len(parts) > 1 else types.FeatureValue(text=text),
     )
     for make in makers:
         try:
             return make()
         except ValueError:
             continue
-    return types.FeatureValue(text=text)
+    return types.FeatureValue(texts=types.TextList(values=parts)) if len(parts) > 1 else types.FeatureValue(text=text)
 
 
 def _numbers(text: str) -> list[float]:
@@ -107,8 +106,8 @@ def _numbers(text: str) -> list[float]:
 
 def _print(response: rpc.RecommendCreatorsResponse, console: Console) -> None:
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for title, justify in (("", "right"), ("creator", "left"), ("id", "left"), ("score", "right"), ("similarity", "right")):
-        table.add_column(title, justify="right" if justify == "right" else "left", overflow="fold")
+    for title in ("", "creator", "id", "score", "similarity"):
+        table.add_column(title, justify="left" if title in {"creator", "id"} else "right", overflow="fold")
     for place, one in enumerate(response.recommendations, 1):
         score = f"{one.score:.4f}" if one.HasField("score") else "-"
         # Text, not markup: names come from data, and may hold brackets.

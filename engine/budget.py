@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from domain.deadline import Clock
 
 WARM_UP_RUN_COUNT = 7  # enough for a median that one preemption does not move; three are thrown away first
-DISCARDED_RUN_COUNT = 3  # onnxruntime's first runs of a shape are 10-1000x slower (performance notes in docs/architecture.md)
+DISCARDED_RUN_COUNT = 3  # onnxruntime's first runs of a shape are 10 to 1000 times slower
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,14 +21,19 @@ from earshot.v1 import recommendation_service_pb2 as pb
 from tests.integration.server_process import ServerProcess, alive, run_command, wait_until
 
 REQUEST = pb.RecommendCreatorsRequest(user=pb.User(user_id="listener-0001"))
+DIAGNOSED = pb.RecommendCreatorsRequest(user=pb.User(user_id="listener-0001"), view=pb.RESPONSE_VIEW_DIAGNOSTIC)
 HEALTH = health_pb2.HealthCheckRequest(service="earshot.v1.RecommendationService")
 
 
 class Load:
-    """Callers in threads, each on a connection of its own, that note the code of every call."""
+    """Callers in threads, each on a connection of its own, that note the code of every call, and whose connection it was that broke.
+
+    failed_on: by worker, the callers whose first failure came on a connection that this worker had answered.
+    """
 
     def __init__(self, server: ServerProcess, callers: int = 4) -> None:
         self.codes: Counter[grpc.StatusCode] = Counter()
+        self.failed_on: Counter[int] = Counter()
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._run, args=(server.recommend(),)) for _ in range(callers)]
 
@@ -43,12 +48,15 @@ class Load:
             thread.join()
 
     def _run(self, recommend) -> None:
+        pid = 0
         while not self._stop.is_set():
             try:
-                recommend(REQUEST, timeout=2)
+                pid = recommend(DIAGNOSED, timeout=2).diagnostics.worker_pid
                 self.codes[grpc.StatusCode.OK] += 1
             except grpc.RpcError as error:
                 self.codes[error.code()] += 1
+                self.failed_on.update([pid] if pid else [])
+                pid = 0
                 time.sleep(0.01)
 
 
@@ -68,6 +76,7 @@ def test_a_killed_worker_is_replaced_within_two_seconds_and_only_its_calls_fail(
     assert took_s < 2.0
     assert other in server.serving_pids()
     assert set(load.codes) <= {grpc.StatusCode.OK, grpc.StatusCode.UNAVAILABLE}
+    assert set(load.failed_on) <= {victim}  # nobody who was connected to the other worker noticed
     assert load.codes[grpc.StatusCode.UNAVAILABLE] <= 4 * 3  # one call in flight for each caller, and attempts while its connection comes back
     status = server.status()
     assert (status.worker_restart_count, status.generation_restart_count) == (1, 0)
