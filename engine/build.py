@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from bundle.creators import write_creators
+from bundle.ignored_columns import check_ignored
 from bundle.manifest import Manifest, content_digest
 from bundle.open import Bundle, open_creators, open_users
 from bundle.publish import Draft
@@ -62,8 +63,9 @@ class BuildOptions:
 
 
 def build(options: BuildOptions, progress: Progress) -> Manifest:
-    """Build a bundle at `options.out`. Raises ArtifactError, InputNotFound, OutputNotWritable; nothing is left at `out` then."""
+    """Build a bundle at `options.out`. Raises ArtifactError, InputNotFound, OutputNotWritable, ConfigurationError; nothing is left at `out` then."""
     binding = read_binding(options.ranker, options.binding)
+    check_ignored(options.ignored_columns, {"creator": options.creators} | ({"user": options.users} if options.users else {}))
     with Draft(options.out) as draft, _naming(draft, options.out):
         catalogue, listed = _write_tables(options, binding, draft.path, progress)
         creators, users = open_creators(draft.path), open_users(draft.path)

@@ -76,6 +76,14 @@ def test_a_bundle_of_the_same_name_is_never_overwritten(built):
     assert "exists already" in refused.stderr
 
 
+def test_a_column_to_ignore_that_no_file_has_is_refused_before_anything_is_built(built, tmp_path):
+    world, _ = built
+    refused = run_command("build", *world.build_arguments, "--ignore-column", "nonsense", "--out", str(tmp_path / "bundle"))
+    assert refused.returncode == 78, refused.stderr
+    assert '--ignore-column: "nonsense" is no column of ' in refused.stderr
+    assert not (tmp_path / "bundle").exists()
+
+
 def write_expected(world, path, change=0.0):
     """Scores of the model as exported for some pairs, the last one changed."""
     rows = []
