@@ -9,7 +9,9 @@ EarshotError
 |   |-- DeadlinePassed          no time was left
 |   |-- Canceled                the caller has gone
 |   |-- Overloaded              come back later
-|   `-- NotServing              draining, or not ready
+|   |-- NotServing              draining, or not ready
+|   |-- UnknownService          ask about a service that is there
+|   `-- LimitReached            do less at a time
 |-- StageFailure                a stage broke its contract; the stage wrapper degrades or gives up
 `-- ArtifactError               a file that build, verify or serve reads is bad
     `-- InputNotFound           ... or absent
@@ -82,6 +84,14 @@ class Overloaded(RequestError):
 
 class NotServing(RequestError):
     """The server is draining or not ready yet."""
+
+
+class UnknownService(RequestError):
+    """Health was asked about a service that is not here."""
+
+
+class LimitReached(RequestError):
+    """A fixed limit of the server is reached, such as that of open streams."""
 
 
 class StageFailure(EarshotError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,9 +42,9 @@ def choose_bundle(settings: Settings) -> KnownBundle:
 def known_bundles(settings: Settings) -> list[KnownBundle]:
     """All bundles that this server could serve, by version; those whose manifest cannot be read are left out."""
     if settings.bundle is not None:
-        return [_read(settings.bundle)]
+        return _readable([settings.bundle])
     assert settings.bundles is not None
-    return sorted(_readable(settings.bundles), key=lambda known: (known.manifest.version, known.digest))
+    return sorted(_readable(_candidates(settings.bundles)), key=lambda known: (known.manifest.version, known.digest))
 
 
 def _read(path: Path) -> KnownBundle:
@@ -56,9 +57,9 @@ def _candidates(directory: Path) -> list[Path]:
     return sorted(path.parent for path in directory.glob(f"*/{MANIFEST}") if not path.parent.name.startswith("."))
 
 
-def _readable(directory: Path) -> list[KnownBundle]:
+def _readable(paths: Iterable[Path]) -> list[KnownBundle]:
     known = []
-    for path in _candidates(directory):
+    for path in paths:
         try:
             known.append(_read(path))
         except (ArtifactError, InputNotFound, OSError):
@@ -78,7 +79,7 @@ def _only(directory: Path) -> KnownBundle:
 
 def _wanted(directory: Path, channel: Path) -> KnownBundle:
     version, digest = _read_channel(channel)
-    of_version = [known for known in _readable(directory) if known.manifest.version == version]
+    of_version = [known for known in _readable(_candidates(directory)) if known.manifest.version == version]
     matching = [known for known in of_version if known.digest == digest]
     if matching:
         return matching[0]

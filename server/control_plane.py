@@ -8,11 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 from prometheus_client import CollectorRegistry, start_http_server
 
-from earshot.v1.bundle_service_pb2_grpc import add_BundleServiceServicer_to_server
 from server.bundle_choice import KnownBundle, known_bundles
 from server.group_state import GroupState
 from server.ports import PortInUse, join
-from server.rpc.bundles import BundleMethods
+from server.rpc.bundles import SERVICE, BundleMethods
 from server.rpc.health import SERVICE as HEALTH
 from server.rpc.health import Health
 from server.rpc.options import server_options
@@ -21,7 +20,6 @@ from server.settings import Settings
 from server.telemetry.board import Board
 from server.telemetry.exposition import BoardCollector, GroupCollector
 
-SERVICE = "earshot.v1.BundleService"
 DATA_SERVICE = "earshot.v1.RecommendationService"
 MAX_CALLS = 64
 
@@ -34,8 +32,9 @@ class ControlPlane:
         self.health = Health([SERVICE, DATA_SERVICE])
         self._reflection = Reflection([SERVICE, HEALTH])
         self._server = grpc.server(ThreadPoolExecutor(2), options=server_options(share_port=False), maximum_concurrent_rpcs=MAX_CALLS)
-        add_BundleServiceServicer_to_server(BundleMethods(state, desired, lambda: known_bundles(settings)), self._server)
-        handlers = [grpc.method_handlers_generic_handler(HEALTH, self.health.handlers())]
+        methods = BundleMethods(state, desired, lambda: known_bundles(settings))
+        handlers = [grpc.method_handlers_generic_handler(SERVICE, methods.handlers())]
+        handlers += [grpc.method_handlers_generic_handler(HEALTH, self.health.handlers())]
         handlers += [grpc.method_handlers_generic_handler(name, self._reflection.handlers()) for name in (V1, ALPHA)]
         self._server.add_generic_rpc_handlers(handlers)
         self.port = self._listen(settings)

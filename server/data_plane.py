@@ -19,6 +19,7 @@ from server.rpc.encode import ResponseEncoder
 from server.rpc.health import MAX_WATCHES, Health
 from server.rpc.health import SERVICE as HEALTH
 from server.rpc.options import server_options
+from server.rpc.outermost import unary
 from server.rpc.pulse import Pulse
 from server.rpc.recommend import DeadlineRules, RecommendHandler, Recorder
 from server.rpc.reflection import ALPHA, MAX_STREAMS, V1, Reflection
@@ -50,7 +51,7 @@ class DataPlane:
         self._server = grpc.server(cast("ThreadPoolExecutor", pool), options=server_options(share_port=True), maximum_concurrent_rpcs=cap)
         self._access_log = AccessLog(settings.access_logs_per_s, assignment.user_hash_key, time.monotonic)
         self._stopped = threading.Event()
-        behavior = self._handler(engine, place).recommend_creators
+        behavior = unary(self._handler(engine, place).recommend_creators)
         method: grpc.RpcMethodHandler[Any, Any] = grpc.unary_unary_rpc_method_handler(behavior, deserialize, None)  # answers come serialised
         services: list[grpc.GenericRpcHandler] = [BoundedMethod(METHOD, method, pool, settings.max_pending_requests)]
         services.append(grpc.method_handlers_generic_handler(HEALTH, self._health.handlers()))

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import grpc
 
 from domain.errors import Overloaded
-from server.rpc.errors import status_of
+from server.rpc.outermost import unary
 from server.rpc.request_pool import RequestPool
 from server.rpc.streams import on_pool
 
@@ -27,7 +27,7 @@ class BoundedMethod(grpc.GenericRpcHandler):
         self._pool = pool
         self._limit = limit
         self._refusing = ThreadPoolExecutor(1, thread_name_prefix="refuse")
-        self._refusal: grpc.RpcMethodHandler[Any, Any] = grpc.unary_unary_rpc_method_handler(on_pool(self._refuse, self._refusing))
+        self._refusal: grpc.RpcMethodHandler[Any, Any] = grpc.unary_unary_rpc_method_handler(on_pool(unary(self._refuse), self._refusing))
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any] | None:
         """The handler, its refusal, or None for other methods."""
@@ -35,6 +35,5 @@ class BoundedMethod(grpc.GenericRpcHandler):
             return None
         return self._handler if self._pool.backlog() < self._limit else self._refusal
 
-    def _refuse(self, _request: bytes, context: grpc.ServicerContext) -> NoReturn:
-        problem = Overloaded(f"{self._limit} requests wait already; come back in {RETRY_AFTER_S:g} s", RETRY_AFTER_S)
-        context.abort_with_status(status_of(problem))
+    def _refuse(self, _request: bytes, _context: grpc.ServicerContext) -> NoReturn:
+        raise Overloaded(f"{self._limit} requests wait already; come back in {RETRY_AFTER_S:g} s", RETRY_AFTER_S)

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import logging
-import secrets
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from earshot.v1 import bundle_service_pb2 as pb
-from earshot.v1.bundle_service_pb2_grpc import BundleServiceServicer
 from server.bundle_choice import KnownBundle
 from server.group_state import GroupState
-from server.rpc.errors import internal_status
-from server.telemetry.logs import LOGGER
+from server.rpc.outermost import unary
+from server.rpc.reading import decoded, reader
 
-Answer = TypeVar("Answer")
+SERVICE = "earshot.v1.BundleService"
 
 
-class BundleMethods(BundleServiceServicer):
+class BundleMethods:
     """Runs on the threads of the control plane."""
 
     def __init__(self, state: GroupState, desired: KnownBundle, known: Callable[[], list[KnownBundle]]) -> None:
@@ -28,15 +25,25 @@ class BundleMethods(BundleServiceServicer):
         self._desired = desired
         self._known = known
 
-    def ListBundles(self, request: pb.ListBundlesRequest, context: Any) -> pb.ListBundlesResponse:  # noqa: N802, ARG002  # given by the API
+    def handlers(self) -> dict[str, grpc.RpcMethodHandler[Any, Any]]:
+        """The methods of the service."""
+        return {
+            "ListBundles": grpc.unary_unary_rpc_method_handler(
+                unary(self._list), reader(pb.ListBundlesRequest), pb.ListBundlesResponse.SerializeToString
+            ),
+            "GetServingStatus": grpc.unary_unary_rpc_method_handler(
+                unary(self._status), reader(pb.GetServingStatusRequest), pb.GetServingStatusResponse.SerializeToString
+            ),
+        }
+
+    def _list(self, request: Any, _context: grpc.ServicerContext) -> pb.ListBundlesResponse:
         """All bundles that could be served."""
-        return _answered(context, lambda: pb.ListBundlesResponse(bundles=[_bundle(known) for known in self._known()]))
+        decoded(request)
+        return pb.ListBundlesResponse(bundles=[_bundle(known) for known in self._known()])
 
-    def GetServingStatus(self, request: pb.GetServingStatusRequest, context: Any) -> pb.GetServingStatusResponse:  # noqa: N802, ARG002  # given by the API
+    def _status(self, request: Any, _context: grpc.ServicerContext) -> pb.GetServingStatusResponse:
         """The process group now."""
-        return _answered(context, self._status)
-
-    def _status(self) -> pb.GetServingStatusResponse:
+        decoded(request)
         group = self._state.snapshot()
         return pb.GetServingStatusResponse(
             desired=_bundle(self._desired),
@@ -48,16 +55,6 @@ class BundleMethods(BundleServiceServicer):
             start_time=_timestamp(self._state.started_at_s),
             generation_pid=group.generation_pid,
         )
-
-
-def _answered(context: grpc.ServicerContext, answer: Callable[[], Answer]) -> Answer:
-    """The outermost wrapper of the control plane: no exception text leaves."""
-    try:
-        return answer()
-    except BaseException as problem:  # noqa: BLE001  # gRPC never answers a call whose handler ends in SystemExit or the like
-        error_id = secrets.token_hex(8)
-        LOGGER.log(logging.ERROR, "internal error", exc_info=problem, extra={"fields": {"error_id": error_id}})
-    return context.abort_with_status(internal_status(error_id))
 
 
 def _bundle(known: KnownBundle) -> pb.Bundle:

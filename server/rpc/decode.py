@@ -8,13 +8,13 @@ import secrets
 from collections.abc import Mapping
 
 import numpy as np
-from google.protobuf.message import DecodeError
 
 from domain.arrays import FloatArray
 from domain.errors import FieldViolation, InvalidRequest
 from domain.request import DEFAULT_PAGE_SIZE, MAX_CANDIDATE_COUNT, MAX_LISTED_IDS, MAX_PAGE_SIZE, CandidateFilter, RecommendRequest, SentValue
 from earshot.v1 import recommendation_service_pb2 as pb
 from earshot.v1 import types_pb2
+from server.rpc.reading import Undecodable, reader
 
 MAX_REQUEST_ID_BYTES = 128
 MAX_USER_ID_BYTES = 256
@@ -26,19 +26,7 @@ _FEATURE_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _NO_FILTER = CandidateFilter()
 
 
-class Undecodable:
-    """Stands for a request whose bytes are no message; gRPC would answer INTERNAL by itself."""
-
-
-UNDECODABLE = Undecodable()
-
-
-def deserialize(data: bytes) -> pb.RecommendCreatorsRequest | Undecodable:
-    """The message, or UNDECODABLE. Runs on gRPC's polling thread: short, and it never raises."""
-    try:
-        return pb.RecommendCreatorsRequest.FromString(data)
-    except DecodeError:
-        return UNDECODABLE
+deserialize = reader(pb.RecommendCreatorsRequest)
 
 
 def decode_request(message: pb.RecommendCreatorsRequest | Undecodable, now_s: float) -> RecommendRequest:

@@ -15,9 +15,11 @@ from domain.errors import (
     DeadlinePassed,
     EmbeddingSpaceMismatch,
     InvalidRequest,
+    LimitReached,
     NotServing,
     Overloaded,
     RequestError,
+    UnknownService,
     UnknownUser,
 )
 from earshot.v1 import types_pb2
@@ -28,6 +30,7 @@ DETAILS_KEY = "grpc-status-details-bin"
 # Clients refuse more than 8 KiB of metadata in a reply, so what callers put into their requests comes back shortened.
 MAX_TEXT_LENGTH = 400
 MAX_VIOLATIONS = 8
+
 
 _Code = grpc.StatusCode
 _Reason = types_pb2.ErrorReason
@@ -41,6 +44,8 @@ CODES: Mapping[type[RequestError], tuple[grpc.StatusCode, types_pb2.ErrorReason.
     Canceled: (_Code.CANCELLED, types_pb2.ERROR_REASON_CANCELED),
     Overloaded: (_Code.UNAVAILABLE, types_pb2.ERROR_REASON_OVERLOADED),
     NotServing: (_Code.UNAVAILABLE, types_pb2.ERROR_REASON_NOT_SERVING),
+    UnknownService: (_Code.NOT_FOUND, types_pb2.ERROR_REASON_UNKNOWN_SERVICE),
+    LimitReached: (_Code.RESOURCE_EXHAUSTED, types_pb2.ERROR_REASON_LIMIT_REACHED),
 }
 
 

@@ -9,11 +9,13 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health_pb2
 
+from domain.errors import UnknownService
+from server.rpc.outermost import stream, unary
+from server.rpc.reading import decoded, reader
 from server.rpc.streams import StreamGate, on_pool
 
 SERVICE = "grpc.health.v1.Health"
 MAX_WATCHES = 8  # a load balancer or two and a person; each holds a thread
-MAX_ECHO = 100  # characters of a caller's text that come back in an error
 REFRESH_S = 1.0  # a Watch sees at least this often what changed without a notification
 
 _Status = health_pb2.HealthCheckResponse
@@ -63,32 +65,33 @@ class Health:
 
     def handlers(self) -> dict[str, grpc.RpcMethodHandler[Any, Any]]:
         """The methods of the service, on threads of their own."""
-        read, write = health_pb2.HealthCheckRequest.FromString, health_pb2.HealthCheckResponse.SerializeToString
+        read, write = reader(health_pb2.HealthCheckRequest), health_pb2.HealthCheckResponse.SerializeToString
+        read_list, write_list = reader(health_pb2.HealthListRequest), health_pb2.HealthListResponse.SerializeToString
         return {
-            "Check": grpc.unary_unary_rpc_method_handler(on_pool(self._check, self.gate.pool), read, write),
-            "List": grpc.unary_unary_rpc_method_handler(
-                on_pool(self._list, self.gate.pool), health_pb2.HealthListRequest.FromString, health_pb2.HealthListResponse.SerializeToString
-            ),
-            "Watch": grpc.unary_stream_rpc_method_handler(on_pool(self._watch, self.gate.pool), read, write),
+            "Check": grpc.unary_unary_rpc_method_handler(on_pool(unary(self._check), self.gate.pool), read, write),
+            "List": grpc.unary_unary_rpc_method_handler(on_pool(unary(self._list), self.gate.pool), read_list, write_list),
+            "Watch": grpc.unary_stream_rpc_method_handler(on_pool(stream(self._watch), self.gate.pool), read, write),
         }
 
-    def _check(self, request: health_pb2.HealthCheckRequest, context: grpc.ServicerContext) -> health_pb2.HealthCheckResponse:
-        status = self.status(request.service)
+    def _check(self, request: Any, _context: grpc.ServicerContext) -> health_pb2.HealthCheckResponse:
+        service: str = decoded(request).service
+        status = self.status(service)
         if status is None:
-            context.abort(
-                grpc.StatusCode.NOT_FOUND, f"service {request.service[:MAX_ECHO]!r} is not known here; ask for one of {sorted(self._serving)}"
-            )
+            known = ", ".join(f'"{name}"' for name in sorted(self._serving))
+            raise UnknownService(f"the service is not known here; ask for one of {known}", {"service": service})
         return _Status(status=status)
 
-    def _list(self, _request: health_pb2.HealthListRequest, _context: grpc.ServicerContext) -> health_pb2.HealthListResponse:
+    def _list(self, request: Any, _context: grpc.ServicerContext) -> health_pb2.HealthListResponse:
+        decoded(request)
         return health_pb2.HealthListResponse(statuses={name: _Status(status=self.status(name)) for name in self._serving})
 
-    def _watch(self, request: health_pb2.HealthCheckRequest, context: grpc.ServicerContext) -> Iterator[health_pb2.HealthCheckResponse]:
+    def _watch(self, request: Any, context: grpc.ServicerContext) -> Iterator[health_pb2.HealthCheckResponse]:
+        service: str = decoded(request).service
         with self.gate.admit(context):
             context.add_callback(self._wake)
             sent = None
             while context.is_active() and not self.gate.closed:
-                status = self.status(request.service)
+                status = self.status(service)
                 if status is None:
                     status = _Status.SERVICE_UNKNOWN
                 if status != sent:

@@ -1,9 +1,8 @@
-"""RecommendCreators: the outermost wrapper around the engine. It reads the clocks, answers every call, and counts and logs it."""
+"""RecommendCreators: what surrounds the engine. It reads the clocks, decides the code, and counts and logs every call."""
 
 from __future__ import annotations
 
 import logging
-import secrets
 import time
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,10 +14,12 @@ from domain.errors import Canceled, DeadlinePassed, RequestError
 from domain.request import RecommendRequest
 from domain.slate import Recommended
 from earshot.v1 import recommendation_service_pb2 as pb
-from server.rpc.decode import MAX_REQUEST_ID_BYTES, Undecodable, decode_request
+from server.rpc.decode import MAX_REQUEST_ID_BYTES, decode_request
 from server.rpc.encode import ResponseEncoder
-from server.rpc.errors import Status, internal_status, status_of
+from server.rpc.errors import Status, status_of
+from server.rpc.outermost import Refused, defect
 from server.rpc.pulse import Pulse
+from server.rpc.reading import Undecodable
 from server.telemetry.access_log import AccessLog, Call
 from server.telemetry.logs import LOGGER
 from server.telemetry.meter import Meter
@@ -69,20 +70,17 @@ class RecommendHandler:
         self._clock = clock
 
     def recommend_creators(self, message: pb.RecommendCreatorsRequest | Undecodable, context: grpc.ServicerContext) -> bytes:
-        """The serialised response, or an abort with a canonical code. Nothing else leaves: no exception text, no call without an answer."""
+        """The serialised response, or Refused with a canonical code. Counts and logs every call, however it ends."""
         call = Call(self._clock())
         self._recorder.meter.begin()
         self._recorder.pulse.begin(call.arrived_s)
-        status = None
         try:
             response = self._answer(call, message, context)
             call.code, call.code_name = 0, "OK"
-        except BaseException as problem:  # noqa: BLE001  # gRPC never answers a call whose handler ends in SystemExit or the like
-            status = _status(problem, call)
+        except BaseException as problem:  # noqa: BLE001  # whatever it was, it is counted under the code that the caller gets
+            raise Refused(_status(problem, call)) from None
         finally:
             self._record(call)
-        if status is not None:
-            context.abort_with_status(status)
         return response
 
     def _answer(self, call: Call, message: pb.RecommendCreatorsRequest | Undecodable, context: grpc.ServicerContext) -> bytes:
@@ -101,8 +99,11 @@ class RecommendHandler:
     def _record(self, call: Call) -> None:
         call.finished_s = self._clock()
         self._recorder.pulse.end()
-        logged = self._recorder.access_log.write(call)
-        self._recorder.meter.end(call.code, call.finished_s - call.arrived_s, call.answer, logged)
+        try:
+            logged = self._recorder.access_log.write(call)
+            self._recorder.meter.end(call.code, call.finished_s - call.arrived_s, call.answer, logged)
+        except Exception:  # noqa: BLE001  # an answer that could not be noted is still an answer
+            LOGGER.log(logging.ERROR, "a call could not be recorded", exc_info=True)
 
 
 def _status(problem: BaseException, call: Call) -> Status:
@@ -111,9 +112,6 @@ def _status(problem: BaseException, call: Call) -> Status:
         status = status_of(problem)
         call.reason = type(problem).__name__
     else:
-        error_id = secrets.token_hex(8)
-        LOGGER.log(logging.ERROR, "internal error", exc_info=problem, extra={"fields": {"error_id": error_id, "request_id": call.request_id}})
-        status = internal_status(error_id)
-        call.reason = error_id
+        call.reason, status = defect(problem, request_id=call.request_id)
     call.code, call.code_name = status.code.value[0], status.code.name
     return status

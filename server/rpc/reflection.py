@@ -10,6 +10,9 @@ from google.protobuf import descriptor_pb2, descriptor_pool
 from grpc_reflection.v1alpha import reflection_pb2
 from grpc_reflection.v1alpha.reflection import ReflectionServicer
 
+from domain.errors import LimitReached
+from server.rpc.outermost import stream
+from server.rpc.reading import decoded, reader
 from server.rpc.streams import StreamGate, on_pool
 
 ALPHA = "grpc.reflection.v1alpha.ServerReflection"
@@ -46,15 +49,15 @@ class Reflection:
     def handlers(self) -> dict[str, grpc.RpcMethodHandler[Any, Any]]:
         """The one method, the same for both versions."""
         info = grpc.stream_stream_rpc_method_handler(
-            on_pool(self._info, self.gate.pool),
-            reflection_pb2.ServerReflectionRequest.FromString,
+            on_pool(stream(self._info), self.gate.pool),
+            reader(reflection_pb2.ServerReflectionRequest),
             reflection_pb2.ServerReflectionResponse.SerializeToString,
         )
         return {"ServerReflectionInfo": info}
 
     def _info(self, requests: Iterator[Any], context: grpc.ServicerContext) -> Iterator[Any]:
         with self.gate.admit(context):
-            for number, answer in enumerate(self._servicer.ServerReflectionInfo(requests, context)):
+            for number, answer in enumerate(self._servicer.ServerReflectionInfo(map(decoded, requests), context)):
                 if number == MAX_QUESTIONS:
-                    context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, f"at most {MAX_QUESTIONS} questions per stream; open another")
+                    raise LimitReached(f"at most {MAX_QUESTIONS} questions per stream; open another", {"limit": str(MAX_QUESTIONS)})
                 yield answer

@@ -10,6 +10,8 @@ from typing import TypeVar
 
 import grpc
 
+from domain.errors import LimitReached, NotServing
+
 Request = TypeVar("Request")
 Answer = TypeVar("Answer")
 SPARE_THREADS = 2  # to refuse the streams above the limit, and to answer the unary calls that share the pool
@@ -45,14 +47,15 @@ class StreamGate:
 
     @contextmanager
     def admit(self, context: grpc.ServicerContext) -> Iterator[None]:
-        """Hold a place while the stream is open; aborts the call when there is none left or the server drains."""
+        """Hold a place while the stream is open. Raises LimitReached when there is none left, NotServing when the server drains."""
         with self._lock:
             admitted = len(self._open) < self._limit and not self._closed
             if admitted:
                 self._open.add(context)
         if not admitted:
-            code = grpc.StatusCode.UNAVAILABLE if self._closed else grpc.StatusCode.RESOURCE_EXHAUSTED
-            context.abort(code, "the server is draining" if self._closed else f"at most {self._limit} streams are open at a time; close one")
+            if self._closed:
+                raise NotServing("the server is draining; ask another one")
+            raise LimitReached(f"at most {self._limit} streams are open at a time; close one", {"limit": str(self._limit)})
         try:
             yield
         finally:

@@ -117,6 +117,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The server is draining or not ready yet. Code UNAVAILABLE."""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 9
     """A defect of the server; the metadata entry "error_id" finds it in the logs. Code INTERNAL."""
+    ERROR_REASON_UNKNOWN_SERVICE: _ErrorReason.ValueType  # 10
+    """The server has no service of that name to tell the health of. Code NOT_FOUND."""
+    ERROR_REASON_LIMIT_REACHED: _ErrorReason.ValueType  # 11
+    """A fixed limit of the server is reached, such as that of open streams. Code RESOURCE_EXHAUSTED."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """The reasons in the google.rpc.ErrorInfo of an error, with the domain "earshot" and without the prefix: "INVALID_REQUEST"."""
@@ -141,6 +145,10 @@ ERROR_REASON_NOT_SERVING: ErrorReason.ValueType  # 8
 """The server is draining or not ready yet. Code UNAVAILABLE."""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 9
 """A defect of the server; the metadata entry "error_id" finds it in the logs. Code INTERNAL."""
+ERROR_REASON_UNKNOWN_SERVICE: ErrorReason.ValueType  # 10
+"""The server has no service of that name to tell the health of. Code NOT_FOUND."""
+ERROR_REASON_LIMIT_REACHED: ErrorReason.ValueType  # 11
+"""A fixed limit of the server is reached, such as that of open streams. Code RESOURCE_EXHAUSTED."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 
 @_typing.final

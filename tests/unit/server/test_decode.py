@@ -12,7 +12,8 @@ from domain.errors import InvalidRequest
 from domain.request import MAX_CANDIDATE_COUNT, MAX_LISTED_IDS, MAX_PAGE_SIZE, CandidateFilter, RecommendRequest
 from earshot.v1 import recommendation_service_pb2 as pb
 from earshot.v1 import types_pb2
-from server.rpc.decode import UNDECODABLE, decode_request, deserialize
+from server.rpc.decode import decode_request, deserialize
+from server.rpc.reading import UNDECODABLE
 
 NOW_S = 1_700_000_000.75
 

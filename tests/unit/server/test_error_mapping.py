@@ -17,6 +17,8 @@ EXAMPLES = [
     errors.Canceled("gone"),
     errors.Overloaded("busy", 0.25),
     errors.NotServing("draining"),
+    errors.UnknownService("not here", {"service": "x"}),
+    errors.LimitReached("too many", {"limit": "8"}),
 ]
 
 
