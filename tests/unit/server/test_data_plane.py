@@ -2,55 +2,24 @@
 
 import json
 import logging
-import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from pathlib import Path
 
 import grpc
 import pytest
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2
 
 from domain.errors import StageFailure, UnknownUser
 from earshot.client import RecommendationClient, error_info_of, reason_of
 from earshot.v1 import recommendation_service_pb2 as pb
-from earshot.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
-from server.assignment import Assignment
-from server.data_plane import SERVICE, DataPlane
-from server.ports import hold
+from server.data_plane import SERVICE
 from server.rpc import pulse
-from server.settings import Settings
 from server.telemetry import board as slots
-from server.telemetry.board import Board
+from tests.unit.server.edge import Edge
 from tests.unit.server.small_world import ToldEngine, recommended
 
 REQUEST = pb.RecommendCreatorsRequest(request_id="r1", user=pb.User(user_id="listener-1"))
-
-
-class Edge:
-    """A data plane on a free port, and a client."""
-
-    def __init__(self, act, **settings) -> None:
-        self.held = hold("127.0.0.1", 0)
-        self.board = Board.create(1)
-        chosen = replace(Settings(bundle=Path("b"), workers=1, threads=2, max_pending_requests=2), **settings)
-        assignment = Assignment(chosen, Path("b"), self.held.address, os.getpid(), -1, self.board.fd, b"key")
-        self.plane = DataPlane(ToldEngine(act), assignment, 0)
-        self.plane.start()
-        self.channel = grpc.insecure_channel(self.held.address, [("grpc.enable_retries", 0), ("grpc.use_local_subchannel_pool", 1)])
-        self.recommend = RecommendationServiceStub(self.channel).RecommendCreators
-        self.health = health_pb2_grpc.HealthStub(self.channel)
-
-    def check(self, service=SERVICE):
-        return self.health.Check(health_pb2.HealthCheckRequest(service=service), timeout=5).status
-
-    def close(self) -> None:
-        self.channel.close()
-        self.plane.stop(0).wait(5)
-        self.plane.flush_logs()
-        self.held.close()
 
 
 @pytest.fixture
@@ -58,7 +27,7 @@ def edge():
     opened = []
 
     def open_edge(act, **settings):
-        opened.append(Edge(act, **settings))
+        opened.append(Edge(ToldEngine(act), **settings))
         return opened[-1]
 
     yield open_edge

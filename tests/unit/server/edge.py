@@ -1,0 +1,41 @@
+"""One data plane in this process, over a real socket."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from earshot.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
+from server.assignment import Assignment
+from server.data_plane import SERVICE, DataPlane
+from server.ports import hold
+from server.settings import Settings
+from server.telemetry.board import Board
+
+
+class Edge:
+    """A data plane on a free port, and a client."""
+
+    def __init__(self, engine, **settings) -> None:
+        self.held = hold("127.0.0.1", 0)
+        self.board = Board.create(1)
+        chosen = replace(Settings(bundle=Path("b"), workers=1, threads=2, max_pending_requests=2), **settings)
+        assignment = Assignment(chosen, Path("b"), self.held.address, os.getpid(), -1, self.board.fd, b"key")
+        self.plane = DataPlane(engine, assignment, 0)
+        self.plane.start()
+        self.channel = grpc.insecure_channel(self.held.address, [("grpc.enable_retries", 0), ("grpc.use_local_subchannel_pool", 1)])
+        self.recommend = RecommendationServiceStub(self.channel).RecommendCreators
+        self.health = health_pb2_grpc.HealthStub(self.channel)
+
+    def check(self, service=SERVICE):
+        return self.health.Check(health_pb2.HealthCheckRequest(service=service), timeout=5).status
+
+    def close(self) -> None:
+        self.channel.close()
+        self.plane.stop(0).wait(5)
+        self.plane.flush_logs()
+        self.held.close()
