@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import cast
 
 import grpc
 from prometheus_client import CollectorRegistry, start_http_server
@@ -11,17 +12,21 @@ from prometheus_client import CollectorRegistry, start_http_server
 from server.bundle_choice import KnownBundle, known_bundles
 from server.group_state import GroupState
 from server.ports import PortInUse, join
+from server.rpc.admission import bounded
 from server.rpc.bundles import SERVICE, BundleMethods
 from server.rpc.health import SERVICE as HEALTH
 from server.rpc.health import Health
 from server.rpc.options import server_options
+from server.rpc.reception import Reception
 from server.rpc.reflection import ALPHA, V1, Reflection
+from server.rpc.request_pool import RequestPool
 from server.settings import Settings
 from server.telemetry.board import Board
 from server.telemetry.exposition import BoardCollector, GroupCollector
 
 DATA_SERVICE = "earshot.v1.RecommendationService"
-MAX_CALLS = 64
+THREADS = 2
+MAX_CALLS = 64  # that wait for them
 
 
 class ControlPlane:
@@ -31,7 +36,9 @@ class ControlPlane:
         self._state = state
         self.health = Health([SERVICE, DATA_SERVICE])
         self._reflection = Reflection([SERVICE, HEALTH])
-        self._server = grpc.server(ThreadPoolExecutor(2), options=server_options(share_port=False), maximum_concurrent_rpcs=MAX_CALLS)
+        # grpcio asks a pool for `submit` and nothing else
+        reception = cast("ThreadPoolExecutor", Reception(bounded(RequestPool(THREADS, "control"), MAX_CALLS)))
+        self._server = grpc.server(reception, options=server_options(share_port=False))
         methods = BundleMethods(state, desired, lambda: known_bundles(settings))
         handlers = [grpc.method_handlers_generic_handler(SERVICE, methods.handlers())]
         handlers += [grpc.method_handlers_generic_handler(HEALTH, self.health.handlers())]

@@ -13,16 +13,17 @@ import grpc
 from domain.errors import ConfigurationError
 from engine.recommend import Engine
 from server.assignment import Assignment
-from server.rpc.admission import BoundedMethod
+from server.rpc.admission import bounded
 from server.rpc.decode import deserialize
 from server.rpc.encode import ResponseEncoder
-from server.rpc.health import MAX_WATCHES, Health
 from server.rpc.health import SERVICE as HEALTH
+from server.rpc.health import Health
 from server.rpc.options import server_options
 from server.rpc.outermost import unary
 from server.rpc.pulse import Pulse
+from server.rpc.reception import Reception
 from server.rpc.recommend import DeadlineRules, RecommendHandler, Recorder
-from server.rpc.reflection import ALPHA, MAX_STREAMS, V1, Reflection
+from server.rpc.reflection import ALPHA, V1, Reflection
 from server.rpc.request_pool import RequestPool
 from server.settings import Settings
 from server.telemetry.access_log import AccessLog
@@ -30,9 +31,7 @@ from server.telemetry.board import Board
 from server.telemetry.meter import Meter
 
 SERVICE = "earshot.v1.RecommendationService"
-METHOD = f"/{SERVICE}/RecommendCreators"
-# The hard cap of grpcio counts every call, health checks too: room for them, for streams, and for refusals that are being written.
-ROOM = MAX_WATCHES + MAX_STREAMS + 20
+METHOD = "RecommendCreators"
 STREAM_END_S = 0.2  # streams that have not ended by themselves by then are canceled
 
 
@@ -45,15 +44,15 @@ class DataPlane:
         self._pulse = Pulse(settings.threads, time.monotonic)
         self._health = Health([SERVICE], alive=lambda: not self._pulse.stuck())
         self._reflection = Reflection([SERVICE, HEALTH]) if settings.reflection else None
-        self._pool = pool = RequestPool(settings.threads, thread_name_prefix="request")
-        cap = settings.threads + settings.max_pending_requests + ROOM
+        self._pool = RequestPool(settings.threads, thread_name_prefix="request")
         # grpcio asks a pool for `submit` and nothing else
-        self._server = grpc.server(cast("ThreadPoolExecutor", pool), options=server_options(share_port=True), maximum_concurrent_rpcs=cap)
+        reception = cast("ThreadPoolExecutor", Reception(bounded(self._pool, settings.max_pending_requests)))
+        self._server = grpc.server(reception, options=server_options(share_port=True))
         self._access_log = AccessLog(settings.access_logs_per_s, assignment.user_hash_key, time.monotonic)
         self._stopped = threading.Event()
         behavior = unary(self._handler(engine, place).recommend_creators)
         method: grpc.RpcMethodHandler[Any, Any] = grpc.unary_unary_rpc_method_handler(behavior, deserialize, None)  # answers come serialised
-        services: list[grpc.GenericRpcHandler] = [BoundedMethod(METHOD, method, pool, settings.max_pending_requests)]
+        services = [grpc.method_handlers_generic_handler(SERVICE, {METHOD: method})]
         services.append(grpc.method_handlers_generic_handler(HEALTH, self._health.handlers()))
         if self._reflection:
             services += [grpc.method_handlers_generic_handler(name, self._reflection.handlers()) for name in (V1, ALPHA)]

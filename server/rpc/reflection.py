@@ -13,7 +13,8 @@ from grpc_reflection.v1alpha.reflection import ReflectionServicer
 from domain.errors import LimitReached
 from server.rpc.outermost import stream
 from server.rpc.reading import decoded, reader
-from server.rpc.streams import StreamGate, on_pool
+from server.rpc.reception import at_desk
+from server.rpc.streams import StreamGate
 
 ALPHA = "grpc.reflection.v1alpha.ServerReflection"
 V1 = "grpc.reflection.v1.ServerReflection"
@@ -44,12 +45,12 @@ class Reflection:
     def __init__(self, services: Iterable[str]) -> None:
         add_v1_descriptor()
         self._servicer = ReflectionServicer((*services, ALPHA, V1))
-        self.gate = StreamGate(MAX_STREAMS, "reflection")
+        self.gate = StreamGate(MAX_STREAMS, "reflection", whole=False)
 
     def handlers(self) -> dict[str, grpc.RpcMethodHandler[Any, Any]]:
         """The one method, the same for both versions."""
         info = grpc.stream_stream_rpc_method_handler(
-            on_pool(stream(self._info), self.gate.pool),
+            at_desk(stream(self._info), self.gate),
             reader(reflection_pb2.ServerReflectionRequest),
             reflection_pb2.ServerReflectionResponse.SerializeToString,
         )

@@ -58,27 +58,44 @@ class RequestPool:
     per request (docs/adr/0006-worker-memory-cores-and-counters.md).
 
     Tasks beyond the threads wait in the order in which they came. The threads are daemons: what they run must be ended by whoever submitted it.
+    A thread is started when a task finds none idle.
     """
 
     def __init__(self, thread_count: int, thread_name_prefix: str) -> None:
+        self._thread_count = thread_count
+        self._name = thread_name_prefix
+        self._started = 0
         self._lock = threading.Lock()
         self._idle: list[_Seat] = []
         self._waiting: deque[Task] = deque()
-        for number in range(thread_count):
-            threading.Thread(target=self._work, name=f"{thread_name_prefix}-{number}", daemon=True).start()
 
     def submit(self, function: Callable[..., object], /, *arguments: Any) -> Finished:
         """Run `function(*arguments)` on the warmest idle thread, or on the first that becomes idle."""
         finished = Finished()
         task = (finished, function, arguments)
         with self._lock:
-            if not self._idle:
+            seat = self._idle.pop() if self._idle else None
+            if seat is None:
                 self._waiting.append(task)
-                return finished
-            seat = self._idle.pop()
-        seat.task = task
-        seat.wakeup.release()
+        if seat is None:
+            self._start_thread()
+        else:
+            seat.task = task
+            seat.wakeup.release()
         return finished
+
+    def _start_thread(self) -> None:
+        with self._lock:
+            number = self._started
+            if number == self._thread_count:
+                return
+            self._started += 1
+        try:
+            threading.Thread(target=self._work, name=f"{self._name}-{number}", daemon=True).start()
+        except RuntimeError:  # the system has no thread to give: the task waits for one of ours
+            with self._lock:
+                self._started -= 1
+            LOGGER.log(logging.ERROR, "cannot start a request thread", exc_info=True)
 
     def backlog(self) -> int:
         """Tasks that no thread has taken yet."""

@@ -3,38 +3,32 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TypeVar
 
 import grpc
 
-from domain.errors import LimitReached, NotServing
+from domain.errors import LimitReached, NotServing, Overloaded
+from server.rpc.errors import Status, status_of
+from server.rpc.request_pool import RequestPool
 
-Request = TypeVar("Request")
-Answer = TypeVar("Answer")
-SPARE_THREADS = 2  # to refuse the streams above the limit, and to answer the unary calls that share the pool
-
-
-def on_pool(method: Callable[[Request, grpc.ServicerContext], Answer], pool: ThreadPoolExecutor) -> Callable[[Request, grpc.ServicerContext], Answer]:
-    """The same method, run on threads of its own: those of the requests may all be busy."""
-
-    def behavior(request: Request, context: grpc.ServicerContext) -> Answer:
-        return method(request, context)
-
-    behavior.experimental_thread_pool = pool  # type: ignore[attr-defined]  # how grpcio is told
-    return behavior
+SPARE_THREADS = 2  # to refuse the streams above the limit
+MAX_UNSEEN = 100  # that wait for a thread at all: as many as one connection may open at once; more are refused without one
+RETRY_AFTER_S = 1.0
 
 
 class StreamGate:
-    """Lets a limited number of streams in, and ends all of them at a drain, the stuck ones too. Safe from any thread.
+    """Lets a limited number of streams in, and ends all of them at a drain, the stuck ones too. Safe from any thread. A desk (rpc/reception.py).
 
     A caller that opens no flow-control window blocks its stream's thread in the middle of a send; only canceling the call frees it.
+
+    whole: whether one message asks for the stream; False: the method reads a stream of them.
     """
 
-    def __init__(self, limit: int, name: str) -> None:
-        self.pool = ThreadPoolExecutor(limit + SPARE_THREADS, thread_name_prefix=name)
+    def __init__(self, limit: int, name: str, whole: bool = True) -> None:
+        self.pool = RequestPool(limit + SPARE_THREADS, thread_name_prefix=name)
+        self.whole = whole
+        self._full = status_of(Overloaded(f"too many {name} streams are opened at a time; come back in {RETRY_AFTER_S:g} s", RETRY_AFTER_S))
         self._limit = limit
         self._lock = threading.Lock()
         self._open: set[grpc.ServicerContext] = set()
@@ -44,6 +38,10 @@ class StreamGate:
     def closed(self) -> bool:
         """Whether nobody is let in any more."""
         return self._closed
+
+    def refusal(self) -> Status | None:
+        """Why no thread can even look at a stream that is opened now; None when one can."""
+        return self._full if self.pool.backlog() >= MAX_UNSEEN else None
 
     @contextmanager
     def admit(self, context: grpc.ServicerContext) -> Iterator[None]:

@@ -173,6 +173,16 @@ class RawConnection:
                 return None
         return None
 
+    def statuses(self, count: int, timeout_s: float = PATIENCE_S) -> dict[int, int | None]:
+        """The gRPC status of the calls that end in that time, by stream; at most `count` of them."""
+        ended: dict[int, int | None] = {}
+        for came in self.frames(timeout_s):
+            if came.kind == HEADERS and came.flags & END_STREAM:
+                ended[came.stream] = grpc_status(came.payload)
+            if len(ended) == count:
+                break
+        return ended
+
     def closed_within(self, timeout_s: float) -> bool:
         """Whether the server closes the connection in that time. What it sends before is thrown away."""
         until = time.monotonic() + timeout_s

@@ -7,14 +7,31 @@ from dataclasses import replace
 from pathlib import Path
 
 import grpc
+import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from earshot.v1 import recommendation_service_pb2 as pb
 from earshot.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
 from server.assignment import Assignment
 from server.data_plane import SERVICE, DataPlane
 from server.ports import hold
 from server.settings import Settings
 from server.telemetry.board import Board
+from tests.unit.server.small_world import recommended
+
+REQUEST = pb.RecommendCreatorsRequest(request_id="r1", user=pb.User(user_id="listener-1"))
+
+
+def answer(request, deadline):
+    """What most engines here do."""
+    return recommended()
+
+
+def refused(call, *arguments, **options):
+    """The error with which a call fails; it must."""
+    with pytest.raises(grpc.RpcError) as refusal:
+        call(*arguments, **options)
+    return refusal.value
 
 
 class Edge:
@@ -33,6 +50,20 @@ class Edge:
 
     def check(self, service=SERVICE):
         return self.health.Check(health_pb2.HealthCheckRequest(service=service), timeout=5).status
+
+    @property
+    def reception(self):
+        """What grpcio takes for its thread pool."""
+        return self.plane._server._state.thread_pool
+
+    @property
+    def pool(self):
+        """The request threads."""
+        return self.plane._pool
+
+    def states(self):
+        """The calls that grpcio knows of."""
+        return self.plane._server._state.rpc_states
 
     def close(self) -> None:
         self.channel.close()

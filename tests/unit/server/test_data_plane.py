@@ -15,34 +15,10 @@ from earshot.client import RecommendationClient, error_info_of, reason_of
 from earshot.v1 import recommendation_service_pb2 as pb
 from server.data_plane import SERVICE
 from server.rpc import pulse
+from server.rpc.health import MAX_WATCHES
 from server.telemetry import board as slots
-from tests.unit.server.edge import Edge
-from tests.unit.server.small_world import ToldEngine, recommended
-
-REQUEST = pb.RecommendCreatorsRequest(request_id="r1", user=pb.User(user_id="listener-1"))
-
-
-@pytest.fixture
-def edge():
-    opened = []
-
-    def open_edge(act, **settings):
-        opened.append(Edge(ToldEngine(act), **settings))
-        return opened[-1]
-
-    yield open_edge
-    for one in opened:
-        one.close()
-
-
-def refused(call, *arguments, **options):
-    with pytest.raises(grpc.RpcError) as refusal:
-        call(*arguments, **options)
-    return refusal.value
-
-
-def answer(request, deadline):
-    return recommended()
+from tests.unit.server.edge import REQUEST, answer, refused
+from tests.unit.server.small_world import recommended
 
 
 def test_an_answer_arrives_with_the_id_that_was_sent(edge):
@@ -182,7 +158,7 @@ def test_watch_tells_changes_and_ends_at_the_drain(edge):
 
 def test_watches_are_limited_and_do_not_keep_checks_waiting(edge):
     one = edge(answer)
-    watches = [one.health.Watch(health_pb2.HealthCheckRequest(), timeout=20) for _ in range(8)]
+    watches = [one.health.Watch(health_pb2.HealthCheckRequest(), timeout=20) for _ in range(MAX_WATCHES)]
     for watch in watches:
         next(watch)
     surplus = one.health.Watch(health_pb2.HealthCheckRequest(), timeout=5)
@@ -191,6 +167,15 @@ def test_watches_are_limited_and_do_not_keep_checks_waiting(edge):
     watches.pop().cancel()
     time.sleep(0.2)
     assert next(one.health.Watch(health_pb2.HealthCheckRequest(), timeout=5)).status == health_pb2.HealthCheckResponse.SERVING
+
+
+def test_the_last_thing_that_a_watch_tells_is_the_drain_even_without_a_wait(edge):
+    one = edge(answer)
+    watches = [one.health.Watch(health_pb2.HealthCheckRequest(), timeout=10) for _ in range(20)]
+    for watch in watches:
+        next(watch)
+    one.plane.stop(5.0)
+    assert [[answer.status for answer in watch] for watch in watches] == [[health_pb2.HealthCheckResponse.NOT_SERVING]] * 20
 
 
 def test_a_drain_lets_running_calls_finish_and_takes_no_more(edge):

@@ -53,7 +53,7 @@ def test_under_light_load_one_warm_thread_does_all_the_work():
     pool, threads = RequestPool(4, "t"), []
     for _ in range(50):
         run(pool, lambda: threads.append(threading.get_ident()))
-        while len(pool._idle) < 4:  # it announces before it takes its seat again
+        while len(pool._idle) < pool._started:  # it announces before it takes its seat again
             pass
     assert len(set(threads[1:])) == 1
 
