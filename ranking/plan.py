@@ -156,6 +156,7 @@ class RankerDescription:
             "tables": [asdict(t) | {"shape": list(t.shape)} for t in self.tables],
             "reads_similarity": self.reads_similarity,
             "objective": dict(self.objective),
+            "heads": list(self.objective),  # their order, which the keys of a JSON object do not keep
             "user": [spec_to_json(c) for c in self.user],
             "context": [spec_to_json(c) for c in self.context],
             "details": dict(self.details),
@@ -169,12 +170,18 @@ class RankerDescription:
             requests=tuple(RequestInput.from_json(r) for r in data["requests"]),
             tables=tuple(TableInput(t["name"], t["file"], t["dtype"], tuple(t["shape"])) for t in data["tables"]),
             reads_similarity=bool(data["reads_similarity"]),
-            objective={k: float(v) for k, v in data["objective"].items()},
+            objective=_in_order(data["objective"], data.get("heads", list(data["objective"]))),
             user=tuple(spec_from_json(c) for c in data["user"]),
             context=tuple(spec_from_json(c) for c in data["context"]),
             form=data["form"],
             details=data.get("details", {}),
         )
+
+
+def _in_order(objective: Mapping[str, Any], heads: list[str]) -> dict[str, float]:
+    if sorted(heads) != sorted(objective):
+        raise ValueError(f"heads are {heads!r}, the objective weighs {sorted(objective)!r}")
+    return {head: float(objective[head]) for head in heads}
 
 
 def spec_to_json(spec: ColumnSpec) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -156,4 +157,5 @@ def compile_model(
     read = read_binding(path, given)
     description = compile_ranker(path, read, creators, user_columns, directory, SILENT)
     widths = {f"{side}.{s.name}": s.width for side, specs in (("user", description.user), ("context", description.context)) for s in specs}
-    return Compiled(open_ranker(directory, description.to_json(), creators), description, read, directory, creators, widths)
+    stored = json.loads(json.dumps(description.to_json(), sort_keys=True))  # as a manifest brings it back
+    return Compiled(open_ranker(directory, stored, creators), description, read, directory, creators, widths)

@@ -8,6 +8,8 @@ import pytest
 from onnx import helper
 
 from domain.columns import ColumnKind, ColumnMeaning, ColumnSpec
+from domain.errors import ArtifactError
+from ranking.open import open_ranker
 from tests.unit.ranking.ranking_world import MODELS, binding_text, compile_model, make_candidates, make_user, model_of, value
 
 FEATURES = """
@@ -76,6 +78,23 @@ def test_attention_over_the_history_reads_its_newest_entries(tmp_path, name, cou
 def test_a_first_layer_as_torch_writes_it_is_split(tmp_path):
     compiled = compile_model(tmp_path, MODELS / "torch_two_heads.onnx", f"version = 1\n{ROW_WISE['torch_two_heads']}\n{FEATURES}", AGE)
     assert compiled.rank(user(), make_candidates(5)).form == "split"
+
+
+@pytest.mark.parametrize("objective", ["{ p_follow = 1.0, p_stream = 0.3 }", "{ p_stream = 0.3, p_follow = 1.0 }"])
+def test_heads_keep_their_weights_whatever_the_order_of_their_names(tmp_path, objective):
+    """The manifest sorts its keys, and the served graph takes weights by place."""
+    compiled = compile_model(tmp_path, MODELS / "torch_two_heads.onnx", f"version = 1\nobjective = {objective}\n{FEATURES}", AGE)
+    assert compiled.agrees(user(), make_candidates(40))
+    follow, stream = (compiled.rank(user(), make_candidates(40), 10, {head: 1.0}).scores for head in ("p_follow", "p_stream"))
+    np.testing.assert_allclose(compiled.rank(user(), make_candidates(40)).scores, follow + 0.3 * stream, rtol=1e-5)
+
+
+@pytest.mark.parametrize("heads", [["p_follow"], ["p_follow", "p_follow"], ["p_follow", "p_stream", "other"], []])
+def test_heads_that_are_not_those_of_the_objective_are_refused(tmp_path, heads):
+    objective = "objective = { p_stream = 0.3, p_follow = 1.0 }"
+    compiled = compile_model(tmp_path, MODELS / "torch_two_heads.onnx", f"version = 1\n{objective}\n{FEATURES}", AGE)
+    with pytest.raises(ArtifactError, match="build the bundle again"):
+        open_ranker(compiled.directory, compiled.description.to_json() | {"heads": heads}, compiled.creators)
 
 
 def test_two_towers_run_the_user_side_once(tmp_path):
