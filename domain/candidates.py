@@ -96,7 +96,8 @@ class Ranked:
     scores: float32 [n], aligned with `candidates`; NaN where the row was not scored or its score was not finite.
     order: int64 [m], positions into `candidates`, best first: by score, ties by creator id, rows without a score after all scored ones by
     similarity, ties by creator id. m is at least min(page size, n), so a prefix of the full order is enough.
-    form: how the scores came to be: "whole", the model as it is; "split", the same with the first layers summed in blocks; "none", similarity order.
+    form: how the scores came to be: "whole", the model as it is; "split", the same with the first layers summed in blocks; "folded", the creators'
+    block from a table; "none", similarity order.
     """
 
     candidates: Candidates

@@ -1,9 +1,8 @@
 """`earshot build` for a ranker: any ONNX file with a binding in, a proved, served graph with its tables out.
 
-Forms are tried in order of preference, and the proof decides: "split" where first layers can be split (`ranking.split`), else "whole": the model
-runs as it is for every candidate. Folding will colour the graph here, between `resolve_inputs` and the Composer: what depends on creators alone
-becomes tables (`TableWriter`), what depends on the request alone a graph of its own, and `RankerDescription.form` will say "folded". The proof does
-not care how scores came to be, so it stays.
+Forms are tried in order of preference, and the proof decides: "folded" where the creators' part of first layers is worth a table (`ranking.fold`),
+"split" where first layers can be split (`ranking.split`), else "whole": the model runs as it is for every candidate. Folding will go further here,
+between `resolve_inputs` and the Composer: colour the graph, and cut it wherever one side ends. The proof does not care how scores came to be.
 """
 
 from __future__ import annotations
@@ -23,6 +22,7 @@ from domain.stages import Progress
 from ranking.bound import Binding
 from ranking.compose import Composer
 from ranking.external_data import check_external_data, copy_external_data
+from ranking.fold import fold_inputs
 from ranking.graph_editor import free_prefix
 from ranking.known_columns import AS_OF_TIME, Specs, known_columns
 from ranking.model_file import check_operators, load_model
@@ -57,22 +57,24 @@ def compile_ranker(
     specs = known_columns(binding, signature.inputs, creators, user_columns)
     inputs = resolve_inputs(model, signature.inputs, binding, specs)
     raised = raise_opset(flat, model)
-    tables = TableWriter(creators, free_prefix(raised))
-    described = _description(tables.prefix, binding, specs, user_columns, flat)
+    prefix = free_prefix(raised)
+    described = _description(prefix, binding, specs, user_columns, flat)
     _write_exported(model, external, binding, directory)
 
     def compiled(splits: Mapping[str, SplitInput]) -> RankerDescription:
         """Write the form that `splits` makes, and prove it."""
+        tables = TableWriter(creators, prefix)
         served, description = Composer(raised, tables, splits).compose(inputs, binding.heads, described)
+        shutil.rmtree(directory / TABLES_FOLDER, ignore_errors=True)  # those of a form that was not proved
         tables.write(directory / TABLES_FOLDER, progress)
         (directory / SERVED_FILE).write_bytes(served.SerializeToString(deterministic=True))
         Proof(model, directory, description, binding, creators).run()
         return description
 
     splits = split_inputs(raised, inputs, model.parent)
-    if splits:
+    for form in filter(None, (fold_inputs(splits), splits)):
         with suppress(ArtifactError):  # where more than rounding is wrong, the whole form is refused as well
-            return compiled(splits)
+            return compiled(form)
     return compiled({})
 
 

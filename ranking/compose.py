@@ -2,10 +2,9 @@
 
     rows, request inputs, tables, similarities  ->  the model's own inputs  ->  the model  ->  scores  ->  top positions
 
-An input that is split (form "split") is fed in blocks, straight into the layers that read it. Only operators that exist since opset 10, in forms that
-never changed, so that a model of any later opset keeps its own. The tables are inputs, not initializers: a session would copy those. Folding (form
-"folded") belongs between `inputs` and `scores`: it replaces the model's nodes by those that are left per candidate and asks for further tables and
-request inputs; what surrounds it stays.
+An input that is split (form "split") is fed in blocks, straight into the layers that read it; where it is folded (form "folded"), the creators' block
+of these layers comes from a table. Only operators that exist since opset 10, in forms that never changed, so that a model of any later opset keeps
+its own. The tables are inputs, not initializers: a session would copy those.
 """
 
 from __future__ import annotations
@@ -16,10 +15,11 @@ import numpy as np
 from onnx import ModelProto, TensorProto, ValueInfoProto, helper
 
 from ranking.bound import Head
+from ranking.fold import write_folded
 from ranking.graph_editor import GraphEditor
 from ranking.opset import LEAST_IR, imported
-from ranking.plan import FORM_SPLIT, FORM_WHOLE, BoundColumn, RankerDescription, RequestInput
-from ranking.resolve import InputPlan, Piece
+from ranking.plan import FORM_FOLDED, FORM_SPLIT, FORM_WHOLE, BoundColumn, RankerDescription, RequestInput
+from ranking.resolve import CREATOR, SIMILARITY, InputPlan, Piece
 from ranking.split import SplitInput
 from ranking.tables import TableWriter
 
@@ -37,6 +37,7 @@ class Composer:
         self._front = GraphEditor(f"{tables.prefix}/front")
         self._requests: list[RequestInput] = []
         self._reads_similarity = False
+        self._rows = f"{tables.prefix}/rows"
 
     def compose(self, inputs: tuple[InputPlan, ...], heads: tuple[Head, ...], description: RankerDescription) -> tuple[ModelProto, RankerDescription]:
         """The served model, and `description` with what it takes."""
@@ -51,12 +52,17 @@ class Composer:
             objective=description.objective,
             user=description.user,
             context=description.context,
-            form=FORM_SPLIT if self._splits else FORM_WHOLE,
+            form=self._form(),
             details=description.details,
         )
         _score(back, heads, described, frozenset(o.name for o in self._model.graph.output if o.type.tensor_type.elem_type == FLOATS))
         _top(back, described)
         return self._assemble(back, described), described
+
+    def _form(self) -> str:
+        if any(split.folded for split in self._splits.values()):
+            return FORM_FOLDED
+        return FORM_SPLIT if self._splits else FORM_WHOLE
 
     def _feed(self, one: InputPlan) -> None:
         """Produce the tensor of one input of the model, under its own name."""
@@ -80,15 +86,20 @@ class Composer:
     def _feed_blocks(self, one: InputPlan, split: SplitInput) -> None:
         """Produce what the layers behind an input give, without the input itself."""
         request = self._request_row(one, split.request)
-        parts = [self._part(one, piece) for piece in split.candidates]
-        split.write_layers(self._front, request, self._front.add("Concat", parts, axis=1) if len(parts) > 1 else parts[0])
+        parts = [self._part(one, piece) for piece in split.of(*((SIMILARITY,) if split.folded else (CREATOR, SIMILARITY)))]
+        if split.folded:
+            products = [self._tables.product_for(split.of(CREATOR), one.dtype, layer.weight[split.places(CREATOR)]) for layer in split.layers]
+            gathered = [self._front.add("Gather", [product.name, self._rows], axis=0) for product in products]
+            write_folded(split, self._front, request, gathered, parts)
+        else:
+            split.write_layers(self._front, request, self._front.add("Concat", parts, axis=1) if len(parts) > 1 else parts[0])
 
     def _part(self, one: InputPlan, piece: Piece) -> str:
         """One piece for n candidates: [n, width] or [n, length, width]."""
-        front, rows = self._front, f"{self._tables.prefix}/rows"
-        if piece.origin == "creator":
+        front, rows = self._front, self._rows
+        if piece.origin == CREATOR:
             return front.add("Gather", [self._tables.table_for(piece, one.dtype, one.length).name, rows], axis=0)
-        if piece.origin == "similarity":
+        if piece.origin == SIMILARITY:
             self._reads_similarity = True
             column = f"{self._tables.prefix}/similarities"
             return column if one.dtype == "float32" else front.add("Cast", [column], to=_element(one.dtype))

@@ -16,7 +16,8 @@ BINDING_FILE = "binding.json"
 TABLES_FOLDER = "tables"
 FORM_WHOLE = "whole"  # the model as it is, for every candidate
 FORM_SPLIT = "split"  # the request's part of the first layers once per request (`ranking.split`)
-FORMS = (FORM_WHOLE, FORM_SPLIT)
+FORM_FOLDED = "folded"  # the same, and the creators' part of them from tables that the build computed (`ranking.fold`)
+FORMS = (FORM_WHOLE, FORM_SPLIT, FORM_FOLDED)
 
 DefaultNumbers = tuple[float | int, ...]
 
@@ -99,7 +100,7 @@ class RankerDescription:
     "" when the graph has no such input; `scores` float32 [n] as the model gives them; `best` float32 [top_count], the best of them, and `top` int64
     [top_count], their positions: meaningful where all scores are finite, equal ones in any order.
     objective: weighted output -> default weight, in the order of `weights`; empty for a single output.
-    user, context: what callers may send. form: one of FORMS; a folded graph will say so here.
+    user, context: what callers may send. form: one of FORMS.
     """
 
     prefix: str

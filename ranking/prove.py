@@ -19,13 +19,13 @@ from ranking.bound import Binding
 from ranking.complaint import first_line
 from ranking.onnx_ranker import OnnxRanker
 from ranking.open import open_ranker
-from ranking.plan import EXPORTED_FILE, FORM_SPLIT, RankerDescription
+from ranking.plan import EXPORTED_FILE, FORM_WHOLE, RankerDescription
 from ranking.reference import Reference
 
 COUNTS = (1, 2, 7, 200)  # candidates per probe: the smallest, an odd number, and about what serving sees
 SEED = 1729  # any fixed number: the same inputs must pass or fail the same way
 SAME = 1e-5  # served against exported, the same numbers in the same batch: only rounding differs; of the largest score
-SPLIT_SAME = 2e-6  # the same for the split form, of each score: it must not be told from the whole form, which is there to fall back on
+REORDERED_SAME = 2e-6  # the same for sums in another order, of each score: they must not be told from the whole form, which is there to fall back on
 ALONE = 1e-4  # one row in batches of different sizes: matrix kernels sum in another order
 AS_OF_TIME_S = 1_700_000_000
 
@@ -87,7 +87,8 @@ class Proof:
                 f"composed with its inputs it does not score {len(rows)} creators: {first_line(problem)}; check what its inputs are bound to"
             )
         expected = np.where(np.isfinite(expected), expected, np.float32(np.nan))
-        worst = _worst(scores, expected, SPLIT_SAME * _at_least_one(expected) if self.description.form == FORM_SPLIT else SAME * _largest(expected))
+        whole = self.description.form == FORM_WHOLE
+        worst = _worst(scores, expected, SAME * _largest(expected) if whole else REORDERED_SAME * _at_least_one(expected))
         if worst is not None:
             self._refuse(f"served, it gives {scores[worst]:.6g} for row {rows[worst]}, as exported {expected[worst]:.6g}; please report this model")
         return scores

@@ -18,10 +18,12 @@ from ranking.known_columns import Specs
 from ranking.plan import BoundColumn, DefaultNumbers
 from ranking.signature import TensorInput
 
+CREATOR, REQUEST, SIMILARITY = "creator", "request", "similarity"
+
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Neighbouring columns of one input that come from one place. origin: "creator", "request" or "similarity"."""
+    """Neighbouring columns of one input that come from one place. origin: CREATOR, REQUEST or SIMILARITY."""
 
     origin: str
     columns: tuple[BoundColumn, ...]
@@ -149,8 +151,8 @@ def _is_sequence(ref: ColumnRef) -> bool:
 def _pieces(columns: Sequence[BoundColumn]) -> list[Piece]:
     pieces: list[Piece] = []
     for column in columns:
-        origin = {"creator": "creator", "retrieval": "similarity"}.get(column.ref.side, "request")
-        if pieces and pieces[-1].origin == origin != "similarity":
+        origin = {"creator": CREATOR, "retrieval": SIMILARITY}.get(column.ref.side, REQUEST)
+        if pieces and pieces[-1].origin == origin != SIMILARITY:
             pieces[-1] = Piece(origin, (*pieces[-1].columns, column))
         else:
             pieces.append(Piece(origin, (column,)))

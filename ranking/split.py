@@ -23,7 +23,7 @@ from domain.arrays import AnyArray
 from ranking.external_data import read_constant
 from ranking.graph_editor import GraphEditor
 from ranking.plan import BoundColumn
-from ranking.resolve import InputPlan, Piece
+from ranking.resolve import CREATOR, REQUEST, SIMILARITY, InputPlan, Piece
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,23 +41,36 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class SplitInput:
-    """An input that is fed in blocks: that of the request and that of the candidates, each in the input's order.
+    """An input that is fed in blocks. pieces: all of it, in the input's order. folded: its creators' part comes from tables (`ranking.fold`)."""
 
-    request: its columns; request_places: where they stand in the input. candidates and candidate_places: the same in pieces.
-    """
-
-    request: tuple[BoundColumn, ...]
-    request_places: Sequence[int]
-    candidates: tuple[Piece, ...]
-    candidate_places: Sequence[int]
+    pieces: tuple[Piece, ...]
     layers: tuple[Layer, ...]
+    folded: bool = False
+
+    @property
+    def request(self) -> tuple[BoundColumn, ...]:
+        """The columns of the request, in the input's order."""
+        return tuple(column for piece in self.of(REQUEST) for column in piece.columns)
+
+    def of(self, *origins: str) -> tuple[Piece, ...]:
+        """The pieces that come from there, in the input's order."""
+        return tuple(piece for piece in self.pieces if piece.origin in origins)
+
+    def places(self, *origins: str) -> list[int]:
+        """Where the elements of those pieces stand in the input."""
+        chosen = np.repeat([piece.origin in origins for piece in self.pieces], [piece.width for piece in self.pieces])
+        return np.flatnonzero(chosen).tolist()
+
+    def write_row(self, graph: GraphEditor, layer: Layer, request: str) -> str:
+        """Append what makes r W_r + b [1, N] of the tensor `request` [1, r]; returns its name."""
+        ours = [request, graph.weights(layer.weight[self.places(REQUEST)])]
+        return graph.add("MatMul", ours) if layer.bias is None else graph.add("Gemm", [*ours, graph.weights(layer.bias)])
 
     def write_layers(self, graph: GraphEditor, request: str, candidates: str) -> None:
         """Append the nodes that make every layer's y of the tensors `request` [1, r] and `candidates` [n, c]."""
         for layer in self.layers:
-            ours = [request, graph.weights(layer.weight[self.request_places])]
-            row = graph.add("MatMul", ours) if layer.bias is None else graph.add("Gemm", [*ours, graph.weights(layer.bias)])
-            theirs = graph.weights(layer.weight[self.candidate_places])
+            row = self.write_row(graph, layer, request)
+            theirs = graph.weights(layer.weight[self.places(CREATOR, SIMILARITY)])
             graph.add("Gemm", [candidates, theirs, row], layer.output)  # the runtime fuses it with an activation behind it
 
 
@@ -65,21 +78,13 @@ def split_inputs(model: ModelProto, inputs: Sequence[InputPlan], directory: Path
     """The inputs that can be fed in blocks, by name. directory: where the model's external data lies."""
     finder = _LayerFinder(model, directory)
     found = ((one, finder.layers(one.name)) for one in inputs if _is_mixed(one))
-    return {one.name: _split(one, layers) for one, layers in found if layers}
+    return {one.name: SplitInput(one.pieces, layers) for one, layers in found if layers}
 
 
 def _is_mixed(one: InputPlan) -> bool:
     """Whether it is a matrix of floats with columns of the request and columns of the candidates."""
     matrix = one.per == "candidate" and len(one.shape) == 2 and one.dtype in ("float32", "float64")
-    return matrix and {piece.origin == "request" for piece in one.pieces} == {True, False}
-
-
-def _split(one: InputPlan, layers: tuple[Layer, ...]) -> SplitInput:
-    ours = [piece for piece in one.pieces if piece.origin == "request"]
-    theirs = [piece for piece in one.pieces if piece.origin != "request"]
-    of_request = np.repeat([piece.origin == "request" for piece in one.pieces], [piece.width for piece in one.pieces])
-    columns = tuple(column for piece in ours for column in piece.columns)
-    return SplitInput(columns, np.flatnonzero(of_request).tolist(), tuple(theirs), np.flatnonzero(~of_request).tolist(), layers)
+    return matrix and {piece.origin == REQUEST for piece in one.pieces} == {True, False}
 
 
 class _LayerFinder:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,15 @@ from ranking.resolve import Piece
 BLOCK = 65_536  # rows at a time: tens of megabytes for wide tables
 
 
+@dataclass(frozen=True, slots=True)
+class _Contents:
+    """What a table holds: the columns, or their product with `weight` [width of the columns, width of the table]."""
+
+    columns: tuple[BoundColumn, ...]
+    table: TableInput
+    weight: AnyArray | None = None
+
+
 @dataclass
 class TableWriter:
     """Collects tables while the graph is composed; equal pieces share one. `write` makes the files."""
@@ -26,41 +35,54 @@ class TableWriter:
     creators: Creators
     prefix: str
     tables: list[TableInput] = field(default_factory=list)
-    _wanted: dict[tuple[tuple[BoundColumn, ...], str, int], TableInput] = field(default_factory=dict)
+    _contents: list[_Contents] = field(default_factory=list)
+    _known: dict[tuple[tuple[BoundColumn, ...], str, int], TableInput] = field(default_factory=dict)
 
     def table_for(self, piece: Piece, dtype: str, length: int) -> TableInput:
         """The table with the rows of `piece`: [N, width], or [N, length, width] for sequences. The embeddings alone are not copied."""
         key = (piece.columns, dtype, length)
-        if key not in self._wanted:
-            number = len(self.tables)
-            shape = (len(self.creators), length, piece.width) if length else (len(self.creators), piece.width)
+        if key not in self._known:
             embeddings = dtype == "float32" and not length and [c.ref.text for c in piece.columns] == ["creator.embedding"]
-            table = TableInput(f"{self.prefix}/table/{number}", "" if embeddings else f"{number}.npy", dtype, shape)
-            self.tables.append(table)
-            self._wanted[key] = table
-        return self._wanted[key]
+            shape = (length, piece.width) if length else (piece.width,)
+            self._known[key] = self._add(piece.columns, dtype, shape, stored=not embeddings)
+        return self._known[key]
+
+    def product_for(self, pieces: Sequence[Piece], dtype: str, weight: AnyArray) -> TableInput:
+        """The table [N, n] with the columns of `pieces` [N, width], side by side, times `weight` [width, n]."""
+        return self._add(tuple(column for piece in pieces for column in piece.columns), dtype, weight.shape[1:], weight=weight)
+
+    def _add(
+        self, columns: tuple[BoundColumn, ...], dtype: str, shape: tuple[int, ...], *, stored: bool = True, weight: AnyArray | None = None
+    ) -> TableInput:
+        number = len(self.tables)
+        table = TableInput(f"{self.prefix}/table/{number}", f"{number}.npy" if stored else "", dtype, (len(self.creators), *shape))
+        self.tables.append(table)
+        self._contents.append(_Contents(columns, table, weight))
+        return table
 
     def write(self, directory: Path, progress: Progress) -> None:
-        """Write every table that is not in `directory` yet. Raises ArtifactError for a value that does not fit its table."""
-        todo = [(key[0], table) for key, table in self._wanted.items() if table.file and not (directory / table.file).exists()]
+        """Write every table into `directory`, which is made when there is any. Raises ArtifactError for a value that does not fit its table."""
+        todo = [contents for contents in self._contents if contents.table.file]
         if not todo:
             return
         directory.mkdir(exist_ok=True)
         progress.start("packing the ranker's tables", len(self.creators) * len(todo))
-        for columns, table in todo:
+        for contents in todo:
+            table = contents.table
             target = np.lib.format.open_memmap(directory / table.file, mode="w+", dtype=np.dtype(table.dtype), shape=table.shape)
             for start, stop in _blocks(len(self.creators)):
-                target[start:stop] = self._block(columns, table, start, stop)
+                target[start:stop] = self._block(contents, start, stop)
                 progress.advance(stop - start)
             target.flush()
 
-    def _block(self, columns: tuple[BoundColumn, ...], table: TableInput, start: int, stop: int) -> AnyArray:
+    def _block(self, contents: _Contents, start: int, stop: int) -> AnyArray:
+        table = contents.table
         length = table.shape[1] if len(table.shape) == 3 else 0
-        parts = [_cast(self._values(c, start, stop, length), table, c, start) for c in columns]
+        parts = [_cast(self._values(c, start, stop, length), table, c, start) for c in contents.columns]
         rows = stop - start
         shaped = [p.reshape(rows, length, -1) if length else p.reshape(rows, -1) for p in parts]
         joined: AnyArray = np.concatenate(shaped, axis=-1)
-        return joined
+        return joined if contents.weight is None else _product(joined, contents.weight)
 
     def _values(self, bound: BoundColumn, start: int, stop: int, length: int) -> AnyArray:
         """The values of one column for a block of rows: [rows, width], or [rows, length] for sequences."""
@@ -79,6 +101,13 @@ class TableWriter:
         if bound.ref.part == "length":
             return np.full(stop - start, column.spec.width)
         return _filled(np.asarray(column.values[start:stop]), bound, absent)
+
+
+def _product(values: AnyArray, weight: AnyArray) -> AnyArray:
+    """values times weight, summed in float64: after rounding, equal rows are equal wherever they stand in a block, so creators that tie still tie."""
+    with np.errstate(over="ignore", invalid="ignore"):  # what does not fit is inf or NaN; the proof sees it, and the model is served in another form
+        product: AnyArray = (values.astype(np.float64) @ weight.astype(np.float64)).astype(values.dtype)
+    return product
 
 
 def _filled(values: AnyArray, bound: BoundColumn, absent: AnyArray) -> AnyArray:

@@ -105,5 +105,5 @@ def test_the_same_call_gives_the_same_bytes(ranker_for):
 def test_the_form_says_how_the_scores_came_to_be(ranker_for):
     ranker, user, _ = ranker_for
     ranked = ranker.rank(user, candidates_of(range(10)), 5, {}, NEVER)
-    assert ranked.form in {"whole", "split", "none"}
+    assert ranked.form in {"whole", "split", "folded", "none"}
     assert np.isnan(ranked.scores).all() == (ranked.form == "none")

@@ -136,7 +136,7 @@ def test_a_graph_that_is_not_what_the_manifest_says_is_refused(compiled):
     assert "earshot/similarities" in refused.value.text
 
 
-@pytest.mark.parametrize("changes", [{"form": "folded"}, {"requests": 3}, {"tables": [{}]}])
+@pytest.mark.parametrize("changes", [{"form": "unheard of"}, {"requests": 3}, {"tables": [{}]}])
 def test_a_description_of_another_kind_is_refused(compiled, changes):
     with pytest.raises(ArtifactError) as refused:
         reopen(compiled, **changes)

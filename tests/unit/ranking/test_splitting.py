@@ -1,85 +1,17 @@
-"""First layers are split into what the request and what the candidates decide: the same scores, or the model is served whole."""
+"""First layers are split into what the request and what the candidates decide, and folded where that pays: the same scores, or served whole."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
-from domain.columns import ColumnKind, ColumnSpec
-from ranking.session import session_options
-from tests.unit.ranking.ranking_world import binding_text, compile_model, make_candidates, make_user, model_of, value
-
-WIDTHS = {
-    "user.embedding": 8,
-    "user.age": 1,
-    "context.hour": 1,
-    "creator.embedding": 8,
-    "creator.quality": 1,
-    "creator.mood": 3,
-    "creator.active": 1,
-    "retrieval.similarity": 1,
-}
-OF_REQUEST = ("user.embedding", "user.age", "context.hour")
-ALL = tuple(WIDTHS)
-AGE = (ColumnSpec("age", ColumnKind.SCALAR, "float32"),)
-USER = make_user(features={"age": np.float32(1.25)}, context={"hour": np.float32(-0.75)})
-HIDDEN = 16
-
-
-def layer(kind, x, y, width, rng, dtype):
-    """One layer as exporters write it: its nodes and its constants."""
-    weight = (rng.normal(size=(width, HIDDEN)) / np.sqrt(width)).astype(dtype)
-    bias = rng.normal(size=HIDDEN).astype(dtype)
-    w, b, product = f"{y}_w", f"{y}_b", f"{y}_product"
-    return {
-        "gemm": ([helper.make_node("Gemm", [x, w, b], [y])], {w: weight, b: bias}),
-        "gemm of a row": ([helper.make_node("Gemm", [x, w, b], [y])], {w: weight, b: bias[None]}),
-        "gemm transposed": ([helper.make_node("Gemm", [x, w, b], [y], transB=1)], {w: np.ascontiguousarray(weight.T), b: bias}),
-        "gemm without bias": ([helper.make_node("Gemm", [x, w], [y])], {w: weight}),
-        "matmul": ([helper.make_node("MatMul", [x, w], [y])], {w: weight}),
-        "matmul and add": ([helper.make_node("MatMul", [x, w], [product]), helper.make_node("Add", [product, b], [y])], {w: weight, b: bias}),
-        "add and matmul": ([helper.make_node("MatMul", [x, w], [product]), helper.make_node("Add", [b, product], [y])], {w: weight, b: bias}),
-    }[kind]
-
-
-KINDS = ("gemm", "gemm of a row", "gemm transposed", "gemm without bias", "matmul", "matmul and add", "add and matmul")
-
-
-def network(kinds, columns, seed=1, dtype="float32", extra=()):
-    """score = the sum over `kinds` of relu(layer(x)) . v, plus what the last of the `extra` nodes gives"""
-    rng = np.random.default_rng(seed)
-    width = sum(WIDTHS[c] for c in columns)
-    nodes, constants = [], {}
-    for i, kind in enumerate(kinds):
-        own, weights = layer(kind, "x", f"y{i}", width, rng, dtype)
-        v = {f"v{i}": (rng.normal(size=(HIDDEN, 1)) / np.sqrt(HIDDEN)).astype(dtype)}
-        nodes += [*own, helper.make_node("Relu", [f"y{i}"], [f"z{i}"]), helper.make_node("MatMul", [f"z{i}", f"v{i}"], [f"s{i}"])]
-        constants |= weights | v
-    sums = [f"s{i}" for i in range(len(kinds))] + [node.output[0] for node in extra[-1:]]
-    nodes += [*extra, helper.make_node("Sum", sums, ["score"])]
-    return model_of(nodes, [value("x", dtype, ["n", width])], [value("score", dtype, ["n", 1])], constants)
-
-
-def largest_of(name):
-    return helper.make_node("ReduceMax", [name], ["largest"], axes=[1], keepdims=1)
-
-
-def binding(columns):
-    return binding_text(", ".join(f'"{c}"' for c in columns))
-
-
-def compiled(folder, model, columns=ALL):
-    return compile_model(folder, model, binding(columns), AGE)
-
-
-def operators(compiled_ranker):
-    return [node.op_type for node in onnx.load(compiled_ranker.directory / "served.onnx").graph.node]
+from tests.unit.ranking.first_layers import ALL, HIDDEN, KINDS, NARROW, OF_REQUEST, USER, compiled, largest_of, network, operators, optimized
+from tests.unit.ranking.ranking_world import make_candidates, make_user, model_of, value
 
 
 @st.composite
@@ -95,16 +27,17 @@ def mixed_columns(draw):
     columns=mixed_columns(),
     kinds=st.lists(st.sampled_from(KINDS), min_size=1, max_size=2),
     dtype=st.sampled_from(["float32", "float64"]),
+    hidden=st.sampled_from([HIDDEN, NARROW, 1]),
     count=st.integers(1, 60),
     seed=st.integers(0, 99),
 )
-def test_a_split_model_scores_as_exported_whatever_the_order_of_its_columns(columns, kinds, dtype, count, seed):
+def test_a_split_or_folded_model_scores_as_exported_whatever_the_order_of_its_columns(columns, kinds, dtype, hidden, count, seed):
     with TemporaryDirectory() as folder:
-        split = compiled(Path(folder), network(kinds, columns, seed, dtype), columns)
+        split = compiled(Path(folder), network(kinds, columns, seed, dtype, hidden=hidden), columns)
         candidates = make_candidates(count, seed)
         scores = split.rank(USER, candidates).scores
         shuffled = np.random.default_rng(seed).permutation(count)
-        assert split.description.form == "split"
+        assert split.description.form in ("split", "folded")
         assert split.agrees(USER, candidates)
         assert np.allclose(split.rank(USER, candidates.take(shuffled)).scores, scores[shuffled], rtol=1e-5, atol=1e-5)
 
@@ -124,12 +57,8 @@ def test_the_request_is_read_once_and_its_weights_are_stored_once(tmp_path, kind
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_runtime_joins_a_split_layer_with_the_activation_behind_it(tmp_path, kind):
     split = compiled(tmp_path, network([kind], ALL))
-    options = session_options()
-    options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
-    ort.InferenceSession(str(split.directory / "served.onnx"), options, providers=["CPUExecutionProvider"])
-    optimized = [node.op_type for node in onnx.load(tmp_path / "optimized.onnx").graph.node]
-    assert "FusedGemm" in optimized
-    assert "Relu" not in optimized
+    assert "FusedGemm" in optimized(split, tmp_path)
+    assert "Relu" not in optimized(split, tmp_path)
 
 
 def test_weights_beside_the_model_are_split_as_well(tmp_path):
