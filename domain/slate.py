@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 
+import numpy as np
+
 from domain.arrays import FloatArray, RowArray
 from domain.candidates import Removed
 
@@ -42,15 +44,27 @@ class Degradation:
 
 @dataclass(frozen=True, slots=True)
 class Slate:
-    """Served rows in order with their scores (float32, NaN: none) and similarities, and the reserve: kept candidates that are not shown."""
+    """Served rows in order with their scores (float32, NaN: none) and similarities.
+
+    considered: int64, every kept candidate, no row twice; `rows` are among them, the others are the reserve.
+    """
 
     rows: RowArray
     scores: FloatArray
     similarities: FloatArray
-    reserve: RowArray
+    considered: RowArray
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    @property
+    def reserve_count(self) -> int:
+        """How many candidates are in reserve."""
+        return len(self.considered) - len(self.rows)
+
+    def reserve(self) -> RowArray:
+        """Kept candidates that are not shown, in the order of `considered`. Computed at each call: serving needs their number only."""
+        return self.considered[~np.isin(self.considered, self.rows)]
 
 
 @dataclass(frozen=True, slots=True)

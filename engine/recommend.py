@@ -81,8 +81,8 @@ def recommend(engine: Engine, request: RecommendRequest, deadline: Deadline) -> 
     ranked = trace.run(Stage.RANK, len(wanted), lambda: way.rank.rank(user, wanted, plan.rank_count, request.page_size, deadline, trace), len)
     slate = trace.run(Stage.COMPOSE, len(ranked), lambda: _keep_in_reserve(way.composer.compose(ranked, request.page_size), surplus), len)
 
-    if len(slate) + len(slate.reserve) + len(removed) != len(answer.found):
-        raise StageFailure(f"{len(answer.found)} rows were retrieved, {len(slate)} served, {len(slate.reserve)} in reserve, {len(removed)} removed")
+    if len(slate) + slate.reserve_count + len(removed) != len(answer.found):
+        raise StageFailure(f"{len(answer.found)} rows were retrieved, {len(slate)} served, {slate.reserve_count} in reserve, {len(removed)} removed")
     return Recommended(
         slate=slate,
         removed=removed,
@@ -125,4 +125,4 @@ def _keep_in_reserve(slate: Slate, surplus: Candidates) -> Slate:
     """Rows that were over-fetched and survived the filters are in reserve too."""
     if not len(surplus):
         return slate
-    return Slate(slate.rows, slate.scores, slate.similarities, np.concatenate([slate.reserve, surplus.rows]))
+    return Slate(slate.rows, slate.scores, slate.similarities, np.concatenate([slate.considered, surplus.rows]))

@@ -36,6 +36,8 @@ class RequestFiller:
             place += column.width
         self._stored_scalars = StoredScalars(self._scalars["user"], wanted.dtype)
         self._may_be_nan: BoolArray = np.isnan(self._template) if self._floats else np.zeros(self._template.shape, bool)
+        # Stored values and embeddings are finite already; what is sent, or may be NaN by default, is looked at.
+        self._takes_stored_only = not self._others and not self._scalars["context"]
         self._narrows = self._floats and any(np.dtype(c.spec.dtype).itemsize > self._template.itemsize for c in wanted.columns)
 
     def _prepare(self, column: BoundColumn, place: int, creators: Creators) -> None:
@@ -58,13 +60,15 @@ class RequestFiller:
         if self._narrows:
             with np.errstate(over="ignore"):  # what becomes infinite is refused below
                 self._write(buffer, user)
+            finite = False
         else:
-            self._write(buffer, user)
-        if self._floats and not np.isfinite(buffer).all():
+            finite = self._write(buffer, user)
+        if self._floats and not finite and not np.isfinite(buffer).all():
             self._check_finite(buffer)
         return buffer.reshape(self._wanted.shape)
 
-    def _write(self, buffer: AnyArray, user: User) -> None:
+    def _write(self, buffer: AnyArray, user: User) -> bool:
+        """Write everything. Returns whether all of it is known to be finite."""
         violations: list[FieldViolation] = []
         row = buffer[0]
         left = self._stored_scalars.write(row, user.features)
@@ -81,6 +85,7 @@ class RequestFiller:
                 violations.extend(problem.violations)
         if violations:
             raise InvalidRequest(*violations)
+        return self._takes_stored_only and not left
 
     def _write_scalars(self, row: AnyArray, scalars: Sequence[Scalar], features: Features, is_user: bool) -> list[FieldViolation]:
         """What was sent, may be absent or may not fit: one value per step."""

@@ -41,14 +41,17 @@ def index_vectors(embeddings: FloatArray, norms: FloatArray, space: str, reducti
 
 def unit(vector: FloatArray) -> FloatArray:
     """`vector` divided by its norm; a zero vector as it is."""
-    norm = math.sqrt(float(vector @ vector))
+    norm = math.sqrt(vector.dot(vector))
     return vector / np.float32(norm) if norm > 0.0 else vector
 
 
 def index_query(query: FloatArray, padded: int) -> FloatArray:
     """A query as hnswlib takes it: float32 [1, padded], norm 1. query: float32 [D]."""
+    normalised = unit(query)[None]
+    if len(query) == padded:
+        return normalised
     buffer = np.zeros((1, padded), np.float32)
-    buffer[0, : len(query)] = unit(query)
+    buffer[:, : len(query)] = normalised
     return buffer
 
 

@@ -7,6 +7,7 @@ request id, length of the profile's name (1), name, CRC-32 of all before it (4).
 from __future__ import annotations
 
 import base64
+import binascii
 import re
 import zlib
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ MAX_PROFILE_BYTES = 64
 _DIGEST_DIGITS = 32  # 128 bits: enough to tell bundles apart, half the room of a sha256
 _FIXED_BYTES = 1 + _DIGEST_DIGITS // 2 + 8 + 1 + 1 + 4
 _DIGEST = re.compile(rf"[0-9a-f]{{{_DIGEST_DIGITS}}}")
+_TO_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _URL_SAFE = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -98,7 +100,8 @@ class ReceiptWriter:
 
 def _token(body: bytes) -> str:
     """The body with its checksum as text."""
-    return base64.urlsafe_b64encode(body + zlib.crc32(body).to_bytes(4, "big")).rstrip(b"=").decode()
+    # What base64.urlsafe_b64encode does, without its detours: this runs on every request.
+    return binascii.b2a_base64(body + zlib.crc32(body).to_bytes(4, "big"), newline=False).translate(_TO_URL_SAFE).rstrip(b"=").decode()
 
 
 def _checked_body(token: str) -> bytes:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from domain.candidates import Ranked
 from domain.slate import Slate
 
@@ -12,9 +10,6 @@ class TopNComposer:
     """A Composer that shows the best in ranking order. Stateless, safe from any thread."""
 
     def compose(self, ranked: Ranked, page_size: int) -> Slate:
-        """The first `page_size` (>= 0) of `ranked.order`; every other candidate is the reserve, in the order of the candidates."""
-        shown = ranked.order[:page_size]
-        left = np.ones(len(ranked), np.bool_)
-        left[shown] = False
-        candidates = ranked.candidates
-        return Slate(candidates.rows[shown], ranked.scores[shown], candidates.similarities[shown], candidates.rows[left])
+        """The first `page_size` (>= 0) of `ranked.order`; every other candidate is in reserve, in the order of the candidates."""
+        shown, candidates = ranked.order[:page_size], ranked.candidates
+        return Slate(candidates.rows[shown], ranked.scores[shown], candidates.similarities[shown], candidates.rows)

@@ -48,7 +48,7 @@ def session(split: SplitInput, folded: bool, table_width: int) -> ort.InferenceS
     else:
         split.write_layers(graph, "request", graph.add("Concat", [gathered, "similarities"], axis=1))
     graph.add("ReduceMax", [graph.add("Relu", ["y"])], "score", axes=[1])
-    floats = {"table": ["creators", table_width], "request": [1, REQUEST_WIDTH], "similarities": ["n", 1]}
+    floats: dict[str, list[str | int | None]] = {"table": ["creators", table_width], "request": [1, REQUEST_WIDTH], "similarities": ["n", 1]}
     inputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in floats.items()]
     inputs.append(helper.make_tensor_value_info("rows", TensorProto.INT64, ["n"]))
     outputs = [helper.make_tensor_value_info("score", TensorProto.FLOAT, None)]
@@ -62,7 +62,9 @@ def table(creator_count: int, width: int, rng: np.random.Generator) -> ort.OrtVa
     return ort.OrtValue.ortvalue_from_numpy(rng.standard_normal((creator_count, width), np.float32))
 
 
-def medians_us(contestants: list[tuple[ort.InferenceSession, ort.OrtValue]], creator_count: int, rounds: int, rng: np.random.Generator) -> FloatArray:
+def medians_us(
+    contestants: list[tuple[ort.InferenceSession, ort.OrtValue]], creator_count: int, rounds: int, rng: np.random.Generator
+) -> list[float]:
     """The median time of each, in turns."""
     spent = np.empty((rounds, len(contestants)))
     request = rng.standard_normal((1, REQUEST_WIDTH), np.float32)
@@ -74,8 +76,7 @@ def medians_us(contestants: list[tuple[ort.InferenceSession, ort.OrtValue]], cre
             begun = time.perf_counter()
             run.run(["score"], feeds)
             spent[one, place] = time.perf_counter() - begun
-    medians: FloatArray = 1e6 * np.median(spent[rounds // 10 :], axis=0)
-    return medians
+    return [float(median) for median in 1e6 * np.median(spent[rounds // 10 :], axis=0)]
 
 
 def main() -> None:

@@ -67,7 +67,7 @@ class ResponseEncoder:
         disposition = diagnostics.disposition
         disposition.retrieved_count = answer.retrieved_count
         disposition.served_count = len(answer.slate)
-        disposition.reserve_count = len(answer.slate.reserve)
+        disposition.reserve_count = answer.slate.reserve_count
         disposition.removed_counts.update(answer.removed.counts())
 
 

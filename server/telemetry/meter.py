@@ -63,7 +63,7 @@ class Meter:
         row[CREATORS + RETRIEVED] += answer.retrieved_count
         row[CREATORS + RANKED] += answer.ranked_count
         row[CREATORS + SERVED] += len(answer.slate)
-        row[CREATORS + RESERVED] += len(answer.slate.reserve)
+        row[CREATORS + RESERVED] += answer.slate.reserve_count
         if len(answer.removed):
             for reason, count in enumerate(np.bincount(answer.removed.reasons).tolist()[1:]):
                 row[REMOVED + reason] += count

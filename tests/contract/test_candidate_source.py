@@ -67,6 +67,20 @@ def test_it_finds_nearly_what_numpy_finds(make, space, dims, tmp_path):
 
 @SOURCES
 @SPACES
+def test_asking_for_fewer_gives_the_first_of_those_that_asking_for_more_gives(make, space, tmp_path):
+    """Also where the cut falls between creators with one embedding: the first by id stay."""
+    creators = creators_of(np.repeat(clustered(1, 500, 16), 3, axis=0))
+    source = make(creators, space, tmp_path)
+    for query in clustered(2, 10, 16):
+        more = source.retrieve(query, 50, NEVER)
+        for count in (1, 2, 3, 7, 20, 31, 49):
+            fewer = source.retrieve(query, count, NEVER)
+            assert np.array_equal(fewer.rows, more.rows[:count])
+            assert np.array_equal(fewer.similarities, more.similarities[:count])
+
+
+@SOURCES
+@SPACES
 def test_asking_for_more_than_there_are_gives_all_of_them(make, space, tmp_path):
     creators = creators_of(clustered(1, 40, 8))
     source = make(creators, space, tmp_path)

@@ -72,7 +72,7 @@ def test_recall_of_the_index_is_what_the_manifest_states(served):
     hits = wanted = 0
     for user, user_id in enumerate(world.user_ids):
         approximate = ask(engine, user_id=user_id, filter=CandidateFilter(include_followed=True))
-        found = {*approximate.slate.rows.tolist(), *approximate.slate.reserve.tolist()}
+        found = {*approximate.slate.rows.tolist(), *approximate.slate.reserve().tolist()}
         exact = np.argsort(-world.similarities(user), kind="stable")[:200]
         best = {world.creator_ids[row] for row in exact}
         hits += len(best & set(engine.creators.ids_of(np.array(sorted(found)))))
@@ -135,7 +135,7 @@ def test_every_retrieved_row_ends_exactly_once_as_served_removed_or_in_reserve(s
         exact=wanted["exact"],
         filter=candidate_filter,
     )
-    ends = Counter([*answer.slate.rows.tolist(), *answer.slate.reserve.tolist(), *answer.removed.rows.tolist()])
+    ends = Counter([*answer.slate.rows.tolist(), *answer.slate.reserve().tolist(), *answer.removed.rows.tolist()])
     assert set(ends.values()) <= {1}
     assert sum(ends.values()) == answer.retrieved_count
     shown = set(engine.creators.ids_of(answer.slate.rows))

@@ -24,7 +24,8 @@ def creators(ids=("a", "b", "ü"), names=("Anna", "", "Özil")) -> Creators:
 
 def recommended(rows=(2, 0), scores=(0.5, float("nan")), **fields) -> Recommended:
     """An answer with one removed creator."""
-    slate = Slate(np.array(rows, np.int64), np.array(scores, np.float32), np.linspace(1, 0, len(rows), dtype=np.float32), np.empty(0, np.int64))
+    served = np.array(rows, np.int64)
+    slate = Slate(served, np.array(scores, np.float32), np.linspace(1, 0, len(rows), dtype=np.float32), considered=served)
     answer = {
         "slate": slate,
         "removed": Removed(np.array([1]), np.array([3], np.uint8)),

@@ -82,6 +82,6 @@ def test_what_is_encoded_is_what_a_client_reads(rows):
     catalogue = creators([row[0] for row in rows], [row[1] for row in rows])
     order = np.arange(len(rows))[::-1]
     scores = np.array([rows[i][2] for i in order], np.float32)
-    response = encode(recommended(slate=Slate(order, scores, np.zeros(len(rows), np.float32), np.empty(0, np.int64))), catalogue=catalogue)
+    response = encode(recommended(slate=Slate(order, scores, np.zeros(len(rows), np.float32), considered=order)), catalogue=catalogue)
     got = [(r.creator_id, r.name, r.score if r.HasField("score") else None) for r in response.recommendations]
     assert got == [(rows[i][0], rows[i][1], rows[i][2] if np.isfinite(rows[i][2]) else None) for i in order]

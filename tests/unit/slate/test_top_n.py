@@ -29,11 +29,11 @@ def test_every_candidate_is_shown_or_in_reserve_and_the_shown_follow_the_order(c
     assert np.array_equal(slate.scores, made.scores[shown], equal_nan=True)
     assert slate.similarities.tolist() == made.candidates.similarities[shown].tolist()
     assert len(slate) == min(page_size, count)
-    assert sorted(slate.rows.tolist() + slate.reserve.tolist()) == sorted(made.candidates.rows.tolist())
+    assert sorted(slate.rows.tolist() + slate.reserve().tolist()) == sorted(made.candidates.rows.tolist())
 
 
 def test_the_reserve_keeps_the_order_of_the_candidates():
     made = ranked(30)
-    reserve = TopNComposer().compose(made, 5).reserve
+    reserve = TopNComposer().compose(made, 5).reserve()
     places = [made.candidates.rows.tolist().index(row) for row in reserve]
     assert places == sorted(places)
