@@ -15,7 +15,6 @@ import numpy as np
 import onnxruntime as ort
 from onnx import TensorProto, helper
 
-from domain.arrays import FloatArray
 from domain.columns import ColumnKind, ColumnSpec
 from ranking.bound import ColumnRef
 from ranking.fold import folding_pays, write_folded
