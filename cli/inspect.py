@@ -18,12 +18,16 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Declare the flags."""
     parser = subparsers.add_parser("inspect", help="what is in it, recall", description="Show what a bundle holds, without loading its index.")
     parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="the bundle's directory")
-    parser.add_argument("--json", action="store_true", help="print the manifest as JSON")
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--json", action="store_true", help="print the manifest as JSON")
+    instead.add_argument("--html", type=Path, metavar="FILE", help="write a report with distributions and plots, one HTML file that works offline")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the manifest for a person, or for a program."""
+    """Print the manifest for a person, or for a program; or write the report."""
+    if args.html is not None:
+        return _write_report(args.bundle, args.html)
     from bundle.open import open_bundle  # noqa: PLC0415 - keeps `earshot --help` quick
 
     opened = open_bundle(args.bundle)
@@ -40,6 +44,14 @@ def run(args: argparse.Namespace) -> int:
     for name, description in manifest.rankers.items():
         console.print(_table(f"ranker {name}", _ranker_facts(description)))
         console.print(_inputs(args.bundle / "rankers" / name / "binding.json"))
+    return ExitCode.OK
+
+
+def _write_report(bundle: Path, out: Path) -> int:
+    from cli.report.write import write_report  # noqa: PLC0415 - keeps `earshot --help` quick
+
+    size = write_report(bundle, out)
+    print(f"wrote {out}: {size / 1e3:,.0f} kB")
     return ExitCode.OK
 
 

@@ -34,6 +34,11 @@ def load_ranker(directory: Path, description: Mapping[str, Any], creators: Creat
     return LoadedRanker(directory, parsed, _read_binding(directory), tables)
 
 
+def read_ranker(directory: Path, description: Mapping[str, Any]) -> tuple[RankerDescription, Binding]:
+    """(description, binding) of the ranker in `directory`, without its tables: for who only looks at it. Raises as `load_ranker`."""
+    return _parse(directory, description), _read_binding(directory)
+
+
 def _parse(directory: Path, description: Mapping[str, Any]) -> RankerDescription:
     try:
         parsed = RankerDescription.from_json(description)
