@@ -9,9 +9,11 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= python3
 VENV ?= .venv
 VENV_TRAIN ?= .venv-train
+VENV_LOAD ?= .venv-load
 VENV_LOCK ?= .venv-lock
 TESTS ?=
 ARGS ?=
+SHAPE ?= smoke
 
 PIP_FLAGS := --quiet --disable-pip-version-check
 # Every file is checked against the lock. All packages are wheels but hnswlib, which is compiled with the pinned tools of hnswlib-build.txt.
@@ -55,6 +57,12 @@ $(VENV_TRAIN)/.earshot-locks: requirements/hnswlib-build.txt requirements/train.
 	@$(VENV_TRAIN)/bin/python -m pip install $(LOCKED) -r requirements/train.txt
 	@touch $@
 
+# Nothing to compile here, and nothing of the server: it may be set up on another machine.
+$(VENV_LOAD)/.earshot-locks: requirements/load.txt
+	@test -x $(VENV_LOAD)/bin/python || $(PYTHON) -m venv $(VENV_LOAD)
+	@$(VENV_LOAD)/bin/python -m pip install $(PIP_FLAGS) --require-hashes --only-binary :all: -r requirements/load.txt
+	@touch $@
+
 .PHONY: lock
 lock: ## Write the locks anew from pyproject.toml and requirements/*.in, with the newest versions allowed
 	@test -x $(VENV_LOCK)/bin/python || $(PYTHON) -m venv $(VENV_LOCK)
@@ -64,6 +72,7 @@ lock: ## Write the locks anew from pyproject.toml and requirements/*.in, with th
 	compile pyproject.toml --extra build --extra dev -o requirements/setup.txt; \
 	compile requirements/hnswlib-build.in -c requirements/setup.txt -o requirements/hnswlib-build.txt; \
 	compile pyproject.toml --extra build --extra train -c requirements/setup.txt -o requirements/train.txt; \
+	compile pyproject.toml --extra load --excludes requirements/load-excludes.txt -c requirements/setup.txt -o requirements/load.txt; \
 	compile requirements/lock.in -o requirements/lock.txt
 
 # ---- Use
@@ -79,6 +88,10 @@ test: $(SETUP) ## Set everything up and run the tests; TESTS=path runs some of t
 .PHONY: bench
 bench: $(SETUP) ## Measure the served path beside its raw compute and plain servers; ARGS="--help" lists options
 	@$(BIN)/python -m bench $(ARGS)
+
+.PHONY: load
+load: $(VENV_LOAD)/.earshot-locks ## Load a running server and check the thresholds, in .venv-load; SHAPE=smoke|average|spike|soak, ARGS="--help" lists options
+	@PYTHONPATH=.:gen:client $(VENV_LOAD)/bin/python -m loadtest $(SHAPE) $(ARGS)
 
 .PHONY: demo-data
 demo-data: $(VENV_TRAIN)/.earshot-locks ## Make the committed demo world and its ranker anew, in .venv-train

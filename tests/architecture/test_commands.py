@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from cli.main import make_parser
+from loadtest.options import make_parser as make_load_parser
 from tests.architecture.tree import files, name
 
 _PAGES = [p for p in files() if p.suffix == ".md"]
@@ -35,7 +36,8 @@ def test_every_command_line_in_a_document_is_one_that_exists(page: Path) -> None
 
 
 def test_every_flag_that_a_document_quotes_belongs_to_some_command() -> None:
-    flags = {flag for parser in _commands().values() for flag in parser._option_string_actions}
+    parsers = [*_commands().values(), make_load_parser()]
+    flags = {flag for parser in parsers for flag in parser._option_string_actions}
     for page in _PAGES:
         assert set(_FLAG_ALONE.findall(page.read_text(encoding="utf-8"))) <= flags | _FLAGS_OF_OTHERS, name(page)
 

@@ -13,6 +13,7 @@ from tests.architecture.tree import ROOT
 
 _PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 _EXTRAS = _PROJECT["optional-dependencies"]
+_NOT_FOR_LOAD = {line for line in (ROOT / "requirements/load-excludes.txt").read_text(encoding="utf-8").splitlines() if not line.startswith("#")}
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", re.MULTILINE)
 
 
@@ -26,6 +27,7 @@ def _pins(lock: str) -> dict[str, str]:
     [
         ("setup.txt", [*_PROJECT["dependencies"], *_EXTRAS["build"], *_EXTRAS["dev"]]),
         ("train.txt", [*_PROJECT["dependencies"], *_EXTRAS["build"], *_EXTRAS["train"]]),
+        ("load.txt", [*(r for r in _PROJECT["dependencies"] if Requirement(r).name not in _NOT_FOR_LOAD), *_EXTRAS["load"]]),
     ],
 )
 def test_a_lock_satisfies_every_dependency_of_the_project(lock: str, wanted: list[str]) -> None:
@@ -36,7 +38,7 @@ def test_a_lock_satisfies_every_dependency_of_the_project(lock: str, wanted: lis
         assert requirement.specifier.contains(pinned, prereleases=True), f"{lock} pins {requirement.name} {pinned}: run make lock"
 
 
-@pytest.mark.parametrize("lock", ["setup.txt", "train.txt", "hnswlib-build.txt", "lock.txt"])
+@pytest.mark.parametrize("lock", ["setup.txt", "train.txt", "load.txt", "hnswlib-build.txt", "lock.txt"])
 def test_every_pin_of_a_lock_has_hashes(lock: str) -> None:
     text = (ROOT / "requirements" / lock).read_text(encoding="utf-8")
     entries = re.split(r"^(?=[A-Za-z0-9])", text, flags=re.MULTILINE)[1:]
@@ -44,10 +46,15 @@ def test_every_pin_of_a_lock_has_hashes(lock: str) -> None:
     assert [e.split()[0] for e in entries if "--hash=sha256:" not in e] == []
 
 
-@pytest.mark.parametrize("lock", ["train.txt", "hnswlib-build.txt"])
+@pytest.mark.parametrize("lock", ["train.txt", "load.txt", "hnswlib-build.txt"])
 def test_the_locks_agree_about_what_they_share(lock: str) -> None:
     setup = _pins("setup.txt")
     assert {name: version for name, version in _pins(lock).items() if setup.get(name, version) != version} == {}
+
+
+def test_the_load_generator_needs_nothing_that_is_compiled_and_serving_nothing_of_its() -> None:
+    assert _NOT_FOR_LOAD & set(_pins("load.txt")) == set()
+    assert {"locust", "gevent"} & (set(_pins("setup.txt")) | set(_pins("train.txt"))) == set()
 
 
 def test_torch_stays_out_of_the_hashed_locks() -> None:
