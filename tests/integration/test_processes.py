@@ -5,59 +5,16 @@ import json
 import os
 import shutil
 import signal
-import socket
-import struct
 import subprocess
-import threading
 import time
-from collections import Counter
 
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from earshot.client import RecommendationClient
-from earshot.v1 import recommendation_service_pb2 as pb
+from tests.integration.callers import HEALTH, REQUEST, WATCH, Load, window_zero_call
 from tests.integration.server_process import ServerProcess, alive, run_command, wait_until
-
-REQUEST = pb.RecommendCreatorsRequest(user=pb.User(user_id="listener-0001"))
-DIAGNOSED = pb.RecommendCreatorsRequest(user=pb.User(user_id="listener-0001"), view=pb.RESPONSE_VIEW_DIAGNOSTIC)
-HEALTH = health_pb2.HealthCheckRequest(service="earshot.v1.RecommendationService")
-
-
-class Load:
-    """Callers in threads, each on a connection of its own, that note the code of every call, and whose connection it was that broke.
-
-    failed_on: by worker, the callers whose first failure came on a connection that this worker had answered.
-    """
-
-    def __init__(self, server: ServerProcess, callers: int = 4) -> None:
-        self.codes: Counter[grpc.StatusCode] = Counter()
-        self.failed_on: Counter[int] = Counter()
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._run, args=(server.recommend(),)) for _ in range(callers)]
-
-    def __enter__(self):
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _run(self, recommend) -> None:
-        pid = 0
-        while not self._stop.is_set():
-            try:
-                pid = recommend(DIAGNOSED, timeout=2).diagnostics.worker_pid
-                self.codes[grpc.StatusCode.OK] += 1
-            except grpc.RpcError as error:
-                self.codes[error.code()] += 1
-                self.failed_on.update([pid] if pid else [])
-                pid = 0
-                time.sleep(0.01)
 
 
 @pytest.fixture
@@ -166,7 +123,7 @@ def test_a_stop_signal_to_the_whole_group_of_processes_is_still_a_drain(server):
 
 
 def test_a_watcher_that_reads_nothing_blocks_neither_checks_nor_the_drain(server):
-    hostile = [window_zero_watch(server.facts["port"]) for _ in range(6)]
+    hostile = [window_zero_call(server.facts["port"], WATCH) for _ in range(6)]
     time.sleep(0.3)
     for _ in range(4):
         stub = health_pb2_grpc.HealthStub(server.channel())
@@ -177,33 +134,6 @@ def test_a_watcher_that_reads_nothing_blocks_neither_checks_nor_the_drain(server
     assert time.monotonic() - started < 2.5
     for connection in hostile:
         connection.close()
-
-
-def window_zero_watch(port: int) -> socket.socket:
-    """Health.Watch over bare HTTP/2 with a flow-control window of zero, so that no answer can ever be sent."""
-
-    def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
-        return struct.pack(">I", len(payload))[1:] + bytes((kind, flags)) + struct.pack(">I", stream) + payload
-
-    def header(name: bytes, value: bytes) -> bytes:
-        return b"\x00" + bytes((len(name),)) + name + bytes((len(value),)) + value
-
-    headers = b"".join(
-        header(*pair)
-        for pair in (
-            (b":method", b"POST"),
-            (b":scheme", b"http"),
-            (b":path", b"/grpc.health.v1.Health/Watch"),
-            (b":authority", b"x"),
-            (b"te", b"trailers"),
-            (b"content-type", b"application/grpc"),
-        )
-    )
-    connection = socket.create_connection(("127.0.0.1", port), timeout=5)
-    settings = struct.pack(">HI", 4, 0)  # INITIAL_WINDOW_SIZE
-    body = frame(0, 1, 1, b"\0\0\0\0\0")
-    connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0, settings) + frame(1, 4, 1, headers) + body)
-    return connection
 
 
 def test_a_port_in_use_is_told_and_exits_with_one(server, demo_bundle):
