@@ -35,7 +35,17 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
 
 
 def test_the_documents_of_the_project_are_there() -> None:
-    wanted = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE", "docs/architecture.md")
+    wanted = (
+        "README.md",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "LICENSE",
+        "docs/architecture.md",
+        "docs/api.md",
+        "docs/bundle.md",
+        "docs/operations.md",
+    )
     assert [page for page in wanted if not (ROOT / page).is_file()] == []
 
 
