@@ -74,8 +74,7 @@ class SideTables:
     def where_tags(self, keep: BoolArray) -> SideTables:
         """The same with only those tag assignments whose keep [t] is True."""
         times_s = None if self.tag_times_s is None else self.tag_times_s[keep]
-        kept = {"tag_users": self.tag_users[keep], "tag_creators": self.tag_creators[keep], "tags": self.tags[keep]}
-        return replace(self, **kept, tag_times_s=times_s)
+        return replace(self, tag_users=self.tag_users[keep], tag_creators=self.tag_creators[keep], tags=self.tags[keep], tag_times_s=times_s)
 
 
 def no_side_tables(creator_count: int) -> SideTables:
