@@ -63,6 +63,12 @@ $(VENV_LOAD)/.earshot-locks: requirements/load.txt
 	@$(VENV_LOAD)/bin/python -m pip install $(PIP_FLAGS) --require-hashes --only-binary :all: -r requirements/load.txt
 	@touch $@
 
+# More of the same environment: the lock of the recipes holds that of training. torch comes last, since it is not hashed (requirements/torch.txt).
+$(VENV_TRAIN)/.earshot-recipes: $(VENV_TRAIN)/.earshot-locks requirements/recipes.txt requirements/torch.txt
+	@$(VENV_TRAIN)/bin/python -m pip install $(LOCKED) -r requirements/recipes.txt
+	@$(VENV_TRAIN)/bin/python -m pip install $(PIP_FLAGS) --only-binary :all: -r requirements/torch.txt
+	@touch $@
+
 .PHONY: lock
 lock: ## Write the locks anew from pyproject.toml and requirements/*.in, with the newest versions allowed
 	@test -x $(VENV_LOCK)/bin/python || $(PYTHON) -m venv $(VENV_LOCK)
@@ -73,6 +79,7 @@ lock: ## Write the locks anew from pyproject.toml and requirements/*.in, with th
 	compile requirements/hnswlib-build.in -c requirements/setup.txt -o requirements/hnswlib-build.txt; \
 	compile pyproject.toml --extra build --extra train -c requirements/setup.txt -o requirements/train.txt; \
 	compile pyproject.toml --extra load --excludes requirements/load-excludes.txt -c requirements/setup.txt -o requirements/load.txt; \
+	compile pyproject.toml --extra build --extra train --extra recipes -c requirements/setup.txt -c requirements/train.txt -o requirements/recipes.txt; \
 	compile requirements/lock.in -o requirements/lock.txt
 
 # ---- Use
@@ -84,6 +91,10 @@ serve: $(SETUP) ## Set everything up, build the demo bundle and serve it on 127.
 .PHONY: test
 test: $(SETUP) ## Set everything up and run the tests; TESTS=path runs some of them
 	@$(BIN)/python -m pytest $(TESTS)
+
+.PHONY: recipes
+recipes: $(SETUP) $(VENV_TRAIN)/.earshot-recipes ## Run examples/ with their libraries in .venv-train, build what they export, and check the slates
+	@EARSHOT_TRAIN_PYTHON=$(abspath $(VENV_TRAIN)/bin/python) $(BIN)/python -m pytest tests/integration/test_export_recipes.py
 
 .PHONY: bench
 bench: $(SETUP) ## Measure the served path beside its raw compute and plain servers; ARGS="--help" lists options

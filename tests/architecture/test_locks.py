@@ -28,6 +28,7 @@ def _pins(lock: str) -> dict[str, str]:
         ("setup.txt", [*_PROJECT["dependencies"], *_EXTRAS["build"], *_EXTRAS["dev"]]),
         ("train.txt", [*_PROJECT["dependencies"], *_EXTRAS["build"], *_EXTRAS["train"]]),
         ("load.txt", [*(r for r in _PROJECT["dependencies"] if Requirement(r).name not in _NOT_FOR_LOAD), *_EXTRAS["load"]]),
+        ("recipes.txt", [*_PROJECT["dependencies"], *_EXTRAS["build"], *_EXTRAS["train"], *_EXTRAS["recipes"]]),
     ],
 )
 def test_a_lock_satisfies_every_dependency_of_the_project(lock: str, wanted: list[str]) -> None:
@@ -38,7 +39,7 @@ def test_a_lock_satisfies_every_dependency_of_the_project(lock: str, wanted: lis
         assert requirement.specifier.contains(pinned, prereleases=True), f"{lock} pins {requirement.name} {pinned}: run make lock"
 
 
-@pytest.mark.parametrize("lock", ["setup.txt", "train.txt", "load.txt", "hnswlib-build.txt", "lock.txt"])
+@pytest.mark.parametrize("lock", ["setup.txt", "train.txt", "load.txt", "recipes.txt", "hnswlib-build.txt", "lock.txt"])
 def test_every_pin_of_a_lock_has_hashes(lock: str) -> None:
     text = (ROOT / "requirements" / lock).read_text(encoding="utf-8")
     entries = re.split(r"^(?=[A-Za-z0-9])", text, flags=re.MULTILINE)[1:]
@@ -46,7 +47,7 @@ def test_every_pin_of_a_lock_has_hashes(lock: str) -> None:
     assert [e.split()[0] for e in entries if "--hash=sha256:" not in e] == []
 
 
-@pytest.mark.parametrize("lock", ["train.txt", "load.txt", "hnswlib-build.txt"])
+@pytest.mark.parametrize("lock", ["train.txt", "load.txt", "recipes.txt", "hnswlib-build.txt"])
 def test_the_locks_agree_about_what_they_share(lock: str) -> None:
     setup = _pins("setup.txt")
     assert {name: version for name, version in _pins(lock).items() if setup.get(name, version) != version} == {}
@@ -57,6 +58,11 @@ def test_the_load_generator_needs_nothing_that_is_compiled_and_serving_nothing_o
     assert {"locust", "gevent"} & (set(_pins("setup.txt")) | set(_pins("train.txt"))) == set()
 
 
+def test_the_recipes_extend_the_environment_of_training() -> None:
+    assert _pins("train.txt").items() <= _pins("recipes.txt").items()
+
+
 def test_torch_stays_out_of_the_hashed_locks() -> None:
     """Its builds for one processor have other hashes than the public file."""
-    assert "torch" not in _pins("train.txt") | _pins("setup.txt")
+    assert "torch" not in _pins("train.txt") | _pins("setup.txt") | _pins("recipes.txt")
+    assert list(_pins("torch.txt")) == ["torch"]

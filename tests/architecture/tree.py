@@ -18,8 +18,8 @@ def files() -> list[Path]:
 
 
 def sources() -> list[Path]:
-    """The Python files of the packages and of the client, without what is generated and without tests."""
-    return [p for p in files() if p.suffix == ".py" and p.relative_to(ROOT).parts[0] in {*PACKAGES, "client"}]
+    """The Python files of the packages, of the client and of the examples, without what is generated and without tests."""
+    return [p for p in files() if p.suffix == ".py" and p.relative_to(ROOT).parts[0] in {*PACKAGES, "client", "examples"}]
 
 
 def name(path: Path) -> str:
