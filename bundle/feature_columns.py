@@ -108,10 +108,16 @@ def _categories(column: SourceColumn, rules: ReadRules) -> Feature | None:
     vocabulary = rules.vocabularies.get(column.full_name)
     if vocabulary is None:
         if column.full_name in rules.bound:
-            raise column.refuse(f"holds {column.type}, and the ranker reads numbers", f'give "{column.full_name}" a vocabulary in the binding')
+            raise column.refuse(f"holds {column.type}, and the ranker reads numbers", _text_fix(column))
         return None
     scalar = is_text(column.type)
     return Feature(column, CategoryEncoder(vocabulary), ColumnKind.SCALAR if scalar else ColumnKind.SEQUENCE, 1 if scalar else 0)
+
+
+def _text_fix(column: SourceColumn) -> str:
+    fix = f'give "{column.full_name}" a vocabulary in the binding'
+    ids = column.side == "user" and not is_text(column.type)
+    return f"{fix}, or, if these are ids of creators, write {column.full_name}.creator.embedding" if ids else fix
 
 
 def _numbers(column: SourceColumn, encoder: Encoder, always_sequence: bool) -> Feature:
