@@ -61,9 +61,8 @@ class RequestDrawer:
         return self._random.expovariate(calls_per_s)
 
     def _set_context(self, request: rpc.RecommendCreatorsRequest) -> None:
-        hour = self._random.randrange(24)
         if self._world.activities:
-            request.context_features["hour"].CopyFrom(types.FeatureValue(number=hour))
+            request.context_features["hour"].CopyFrom(types.FeatureValue(number=self._random.randrange(24)))
             request.context_features["activity"].CopyFrom(types.FeatureValue(text=self._random.choice(self._world.activities)))
 
     def _set_filter(self, request: rpc.RecommendCreatorsRequest, kind_at: float, has_page: bool) -> str:

@@ -15,6 +15,7 @@ def test_callers_follow_the_phases_and_the_shape_ends(time_s: float, callers: in
 
 def test_planned_calls_are_the_area_under_the_callers() -> None:
     assert _RAMP.planned_calls == (10 * 10 + 5 * 20 + 10 * 10) * CALLS_PER_S
+    assert Shape("up", (Phase(10, 0, 20),)).planned_calls == Shape("down", (Phase(10, 20, 0),)).planned_calls == 100 * CALLS_PER_S
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=lambda shape: shape.name)
