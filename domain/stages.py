@@ -36,6 +36,10 @@ class Restriction(Protocol):
         """All rows that may be shown, int64 ascending; None when that is the whole catalogue."""
         ...
 
+    def allowed_mask(self) -> BoolArray | None:
+        """The same as bits: bool [N]; None when that is the whole catalogue."""
+        ...
+
     def allowed_count(self) -> int:
         """About how many rows may be shown, for planning; costs nothing."""
         ...

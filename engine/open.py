@@ -16,7 +16,7 @@ from domain.deadline import Clock, Deadline
 from domain.progress import SILENT
 from domain.request import User
 from domain.slate import Profile
-from domain.stages import Progress, Ranker, Retriever
+from domain.stages import Progress, Ranker
 from engine.budget import RankingCost, measure_cost
 from engine.golden import prove
 from engine.look_up import UserLookUp
@@ -26,7 +26,9 @@ from engine.sample_request import sample_user
 from engine.sent_features import SentFeatures
 from ranking.load import LoadedRanker, load_ranker
 from ranking.similarity_ranker import SimilarityRanker
+from retrieval.cost import SHIPPED
 from retrieval.open import open_retriever
+from retrieval.retriever import IndexRetriever
 from slate.receipt import ReceiptWriter
 from slate.top_n import TopNComposer
 
@@ -47,7 +49,7 @@ class Prepared:
     """A bundle with its indexes and tables loaded, and no ONNX session yet: fork as often as you like, then `start` in the child."""
 
     bundle: Bundle
-    retrievers: Mapping[str, Retriever]
+    retrievers: Mapping[str, IndexRetriever]
     rankers: Mapping[str, LoadedRanker]
 
     def start(self, options: StartOptions, clock: Clock, on_failure: OnFailure) -> Engine:
@@ -66,7 +68,7 @@ class Prepared:
             ways[name] = self._way(profile, within, ranker.schema)
         engine = Engine(self.bundle, ways, clock)
         if not options.proved:
-            prove(_without_budget(engine), self.bundle.path)
+            prove(self._as_built(engine), self.bundle.path)
         return engine
 
     def _start_rankers(self, provider: str) -> Mapping[str, OnnxRanker]:
@@ -85,6 +87,14 @@ class Prepared:
         )
         return Way(profile, look_up, self.retrievers[profile.index], within, TopNComposer(), ReceiptWriter(self.bundle.digest, profile.name))
 
+    def _as_built(self, engine: Engine) -> Engine:
+        """The same engine as the build had it: a proof must not depend on how fast this machine is, in ranking or in searching."""
+        ways = {
+            name: replace(way, rank=replace(way.rank, cost=RankingCost()), retriever=self.retrievers[way.profile.index].planned_by(SHIPPED))
+            for name, way in engine.ways.items()
+        }
+        return replace(engine, ways=ways)
+
     def _warm_up(self, ranker: Ranker, clock: Clock) -> RankingCost:
         """Run the ranker at the counts it will see, so that no request pays for first runs, and learn what it costs."""
         count = min(self.bundle.manifest.candidate_count, len(self.bundle.creators))
@@ -92,21 +102,22 @@ class Prepared:
         return measure_cost(lambda n: _rank_first(ranker, user, n, clock), max(1, count // 8), count, clock)
 
 
-def prepare(path: Path, progress: Progress = SILENT) -> Prepared:
+def prepare(path: Path, progress: Progress = SILENT, clock: Clock | None = None) -> Prepared:
     """Open a bundle, check digests and structure, and load what workers share. No threads, no gRPC, no onnxruntime: the caller may fork afterwards.
 
-    Raises ArtifactError or InputNotFound.
+    clock: in seconds, for who will serve: the crossover between index and scan is fitted to this machine. Raises ArtifactError or InputNotFound.
     """
     bundle = open_bundle(path)
     check_files(path, bundle.manifest, progress)
     check_tables(bundle)
-    return load(bundle)
+    return load(bundle, clock)
 
 
-def load(bundle: Bundle) -> Prepared:
-    """Load indexes and tables of a bundle whose files were checked, or have just been written."""
+def load(bundle: Bundle, clock: Clock | None = None) -> Prepared:
+    """Load indexes and tables of a bundle whose files were checked, or have just been written. clock: as of `prepare`."""
     retrievers = {
-        name: open_retriever(bundle.path / "indexes" / name, description, bundle.creators) for name, description in bundle.manifest.indexes.items()
+        name: open_retriever(bundle.path / "indexes" / name, description, bundle.creators, bundle.manifest.emerging_tiers, clock)
+        for name, description in bundle.manifest.indexes.items()
     }
     rankers = {
         name: load_ranker(bundle.path / "rankers" / name, description, bundle.creators) for name, description in bundle.manifest.rankers.items()
@@ -118,9 +129,3 @@ def _rank_first(ranker: Ranker, user: User, count: int, clock: Clock) -> object:
     rows = np.arange(count, dtype=np.int64)
     candidates = Candidates.of(rows, np.linspace(1.0, 0.0, count, dtype=np.float32), Source.INDEX)
     return ranker.rank(user, candidates, min(count, 20), {}, Deadline.never(clock))
-
-
-def _without_budget(engine: Engine) -> Engine:
-    """The same engine with a ranking cost of zero: a proof must never be cut short by a slow machine."""
-    ways = {name: replace(way, rank=replace(way.rank, cost=RankingCost())) for name, way in engine.ways.items()}
-    return replace(engine, ways=ways)

@@ -1,24 +1,56 @@
-"""When a scan is cheaper than the index.
-
-Measured on one core with 64 dimensions, 50,000 and 200,000 creators, 200 to 2,000 candidates: hnswlib spends 0.61 to 0.77 us per unit of
-effort, a contiguous scan 10 ns per row, a scan of gathered rows 38 to 54 ns. Both sides grow with the dimensions alike. A later version fits
-these at warm-up, on the machine that serves.
-"""
+"""What the ways to search cost beside each other. One crossover follows from two numbers: the index's effort, and a gathered row, in scanned rows."""
 
 from __future__ import annotations
 
-ROWS_PER_EFFORT = 50
-"""Rows that are scanned in the time of one unit of effort. Measured 61 to 77; less, because scans of several workers share the memory bus."""
+import math
+from dataclasses import dataclass
 
-GATHER_COST = 4
-"""One gathered row costs as much as so many contiguous ones."""
+ROWS_PER_EFFORT = 64.0
+"""Rows that a contiguous scan looks at in the time of one unit of the index's effort. Measured on one core with 64 dimensions, 50,000 and 200,000
+creators: 0.61 to 0.77 us per unit of effort, 10 to 12 ns per row. Both sides grow with the dimensions alike."""
+
+GATHER_COST = 4.0
+"""One gathered row costs as much as so many contiguous ones: 40 to 55 ns where it is not in a cache of the core, which it seldom is."""
+
+STEP = 2.0
+"""Fitted numbers are rounded to the shipped one times a power of this: processors of one kind measure within 15 % of each other, and must choose
+alike, because the index and the scan may answer the same request with other candidates."""
+
+MOST_STEPS = 2
+"""A measurement further away than so many steps is taken for a disturbed one."""
 
 
-def scanned_row_count(allowed_count: int, creator_count: int) -> int:
-    """The cost of an exact scan of `allowed_count` rows, in contiguous rows: gathered, or all of them when that is cheaper."""
-    return min(creator_count, GATHER_COST * allowed_count)
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """The crossover of one machine, in units of one contiguously scanned row. Immutable; the default is what was measured where it was written."""
+
+    rows_per_effort: float = ROWS_PER_EFFORT
+    gather_cost: float = GATHER_COST
+
+    @classmethod
+    def measured(cls, effort_s: float, row_s: float, gathered_row_s: float) -> Costs:
+        """From the seconds of one unit of effort, of one contiguous and of one gathered row; rounded, and kept near the shipped numbers."""
+        return cls(_rounded(effort_s, row_s, ROWS_PER_EFFORT), _rounded(gathered_row_s, row_s, GATHER_COST))
+
+    def gathering_pays(self, row_count: int, creator_count: int) -> bool:
+        """Whether gathering so many rows costs less than scanning all `creator_count` and looking at those only."""
+        return self.gather_cost * row_count < creator_count
+
+    def of_scan(self, allowed_count: int, creator_count: int) -> float:
+        """An exact scan of `allowed_count` rows of `creator_count`: gathered, or all of them when that is cheaper."""
+        return min(float(creator_count), self.gather_cost * allowed_count)
+
+    def of_index(self, effort: int) -> float:
+        """A search of the index."""
+        return self.rows_per_effort * effort
 
 
-def index_pays(effort: int, scanned_rows: int) -> bool:
-    """Whether asking the index with this effort costs less than scanning so many contiguous rows."""
-    return effort * ROWS_PER_EFFORT < scanned_rows
+SHIPPED = Costs()
+"""What builds and proofs plan with, so that they do not depend on the machine."""
+
+
+def _rounded(part_s: float, row_s: float, shipped: float) -> float:
+    if not (part_s > 0.0 and row_s > 0.0):  # a clock too coarse to tell
+        return shipped
+    steps = round(math.log(part_s / row_s / shipped, STEP))
+    return shipped * STEP ** max(-MOST_STEPS, min(MOST_STEPS, steps))

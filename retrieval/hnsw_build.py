@@ -13,7 +13,7 @@ from domain.arrays import FloatArray
 from domain.errors import ArtifactError, ArtifactReason, OutputNotWritable
 from domain.stages import Progress
 from retrieval.copies import find_copies, write_copies
-from retrieval.cost import index_pays
+from retrieval.cost import SHIPPED
 from retrieval.description import COSINE, INDEX_FILE, IndexDescription
 from retrieval.exact_source import ExactSource
 from retrieval.graph import describe, grow
@@ -82,7 +82,7 @@ def _tuned(probe: Probe, path: Path, recall: float, progress: Progress) -> Index
     curve = tuple((point.effort, point.mean, point.milliseconds) for point in points)
     if enough is not None:
         return replace(planned, ef=enough.effort, recall=enough.promised, curve=curve)
-    if not index_pays(least, planned.count):  # so small that every request is served by the scan, with full recall, and never by this graph
+    if SHIPPED.of_index(least) >= planned.count:  # so small that every request is served by the scan, with full recall, and never by this graph
         return replace(planned, ef=rungs[-1], recall=1.0, curve=curve)
     best = max(points, key=lambda point: point.promised)
     raise ArtifactError(

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from domain.columns import Creators
+from domain.deadline import Clock
 from domain.errors import ArtifactError, ArtifactReason
-from domain.stages import Retriever
+from retrieval.cost import SHIPPED
 from retrieval.description import INDEX_FILE, IndexDescription
 from retrieval.exact_source import ExactSource
+from retrieval.fitting import fit_costs
 from retrieval.hnsw_file import check_index_file, check_vectors
 from retrieval.hnsw_source import HnswSource
+from retrieval.overlay import emerging_overlay
 from retrieval.retriever import IndexRetriever
+from retrieval.sample import Sample
 
 
 def check_index(directory: Path, description: Mapping[str, object], creators: Creators) -> IndexDescription:
@@ -34,9 +38,17 @@ def check_index(directory: Path, description: Mapping[str, object], creators: Cr
     return described
 
 
-def open_retriever(directory: Path, description: Mapping[str, object], creators: Creators) -> Retriever:
-    """Check and load the index in `directory`. Before the fork: workers then share it, copy-on-write. Errors as `check_index`."""
+def open_retriever(
+    directory: Path, description: Mapping[str, object], creators: Creators, emerging_tiers: Collection[str] = (), clock: Clock | None = None
+) -> IndexRetriever:
+    """Check and load the index in `directory`, and copy the creators of the emerging tiers into an overlay. Before the fork: workers then share all
+    of it, copy-on-write.
+
+    clock: in seconds, to fit the crossover of index and scan on this machine; None: plan with the shipped one. Errors as `check_index`.
+    """
     described = check_index(directory, description, creators)
     index = HnswSource.load(directory, described, creators.embeddings, creators.norms, creators.id_ranks)
     exact = ExactSource(creators.embeddings, creators.norms, creators.id_ranks, described.space)
-    return IndexRetriever(index, exact, creators)
+    costs = SHIPPED if clock is None else fit_costs(index, exact, creators, described.space, clock)
+    overlay = emerging_overlay(creators, emerging_tiers, described.space)
+    return IndexRetriever(index, exact, creators, Sample(creators, described.space), overlay, costs)

@@ -12,10 +12,14 @@ from domain.arrays import AnyArray, BoolArray, ByteArray, RowArray
 from domain.candidates import Candidates, RemovalReason, Removed
 from domain.columns import Creators
 from domain.request import CandidateFilter, User
+from retrieval.id_table import IdTable
 
 OVERFETCH = 1.2
 """Room in `reach` for chance: creators near a listener are allowed a little less often than all creators. When it does not suffice, the retriever
 asks again."""
+
+NARROW = 16
+"""A market of less than the catalogue divided by this is looked through row by row; beyond it, bits for all rows are cheaper."""
 
 MAX_TIERS = 256
 """Tier codes are uint8."""
@@ -32,6 +36,10 @@ class MarketRule:
         """Per row, whether its bit is set."""
         allowed: BoolArray = (self.bitmap[rows >> 3] >> (rows & 7).astype(np.uint8) & 1).astype(np.bool_)
         return allowed
+
+    def mask(self, creator_count: int) -> BoolArray:
+        """The same for all rows: bool [N], the caller's own."""
+        return np.unpackbits(self.bitmap, count=creator_count, bitorder="little").view(np.bool_)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,15 +103,27 @@ class CatalogueRestriction:
         return candidates.take(~removed), Removed(rows, self._reasons(rows))
 
     def allowed_rows(self) -> RowArray | None:
-        """All rows that may be shown, int64 ascending; None when that is the whole catalogue. Costs time with the catalogue's size."""
+        """All rows that may be shown, int64 ascending; None when that is the whole catalogue. Costs time with the catalogue's size, but for a market
+        of few creators."""
         if not self._restricts:
             return None
-        rows = np.asarray(self._market.rows) if self._market is not None else np.arange(self._creator_count)
+        if self._market is not None and self._tiers is None and not self._denied:
+            return self._market.rows
+        if self._market is not None and len(self._market.rows) * NARROW < self._creator_count:
+            return self._market.rows[self.allows(self._market.rows)]
+        return np.flatnonzero(self._mask())
+
+    def allowed_mask(self) -> BoolArray | None:
+        """The same as bits: bool [N]; None when that is the whole catalogue."""
+        return self._mask() if self._restricts else None
+
+    def _mask(self) -> BoolArray:
+        mask = np.ones(self._creator_count, np.bool_) if self._market is None else self._market.mask(self._creator_count)
         if self._tiers is not None:
-            rows = rows[self._tiers.allows(rows)]
-        if self._denied:
-            rows = rows[~_among(rows, self.denied)]
-        return rows
+            mask &= self._tiers.allowed[self._tiers.codes]
+        for rows in self._denied.values():
+            mask[rows] = False
+        return mask
 
     def allowed_count(self) -> int:
         """About how many rows may be shown, taking market and tier to be independent."""
@@ -139,7 +159,7 @@ class Restrictor:
     """Turns the wishes of requests into restrictions over one catalogue. Immutable, safe from any thread."""
 
     def __init__(self, creators: Creators) -> None:
-        self._creators = creators
+        self._creators, self._ids = creators, IdTable(creators)
         # Plain arrays: indexing a memory map through its own class costs a microsecond more each time.
         self._bitmaps = None if creators.markets is None else np.asarray(creators.markets.bitmaps)
         self._everywhere = None if creators.markets is None else np.asarray(creators.markets.everywhere)
@@ -150,7 +170,7 @@ class Restrictor:
         """The rows that one request may show. Ids that are no creators restrict nothing."""
         denied: dict[RemovalReason, RowArray] = {}
         for reason, creator_ids in ((RemovalReason.EXCLUDED, wanted.excluded_ids), (RemovalReason.SEEN, wanted.seen_ids)):
-            rows = self._creators.rows_of(creator_ids) if creator_ids else ()
+            rows = self._ids.rows_of(creator_ids) if creator_ids else ()
             if len(rows):
                 denied[reason] = np.asarray(rows)
         if len(user.followed) and not wanted.include_followed:

@@ -1,6 +1,9 @@
-"""Stage 1 as the engine sees it: plans between the index and the exact scan."""
+"""Stage 1 as the engine sees it: plans between the index and the exact scan, and lays the overlay on top."""
 
 from __future__ import annotations
+
+import math
+from copy import copy
 
 import numpy as np
 
@@ -10,27 +13,57 @@ from domain.columns import Creators
 from domain.deadline import Deadline
 from domain.request import CandidateFilter, User
 from domain.stages import Restriction, RetrievalAnswer
-from retrieval.cost import index_pays, scanned_row_count
+from retrieval.cost import SHIPPED, Costs
 from retrieval.exact_source import ExactSource
 from retrieval.hnsw_source import HnswSource
+from retrieval.merge import merge
+from retrieval.overlay import OverlaySource
 from retrieval.restriction import CatalogueRestriction, Restrictor
+from retrieval.sample import OVERFETCH, Sample
 
 INDEX, EXACT = "index", "exact"
 
-WIDENING = 3
-"""How much further each attempt looks when too few were allowed. Attempts end soon: the scan gets cheaper than the next one."""
+ATTEMPTS = 2
+"""How often the index is asked. The second time it is known how many of the nearest are allowed; a third would cost more than it saves."""
+
+SURE = 1.25
+"""Looking so many times further than without a restriction is cheap enough to be done without asking the sample first."""
+
+TELLING = 8
+"""From so many allowed ones on, their share among those that were looked through says how far to look next."""
 
 
 class IndexRetriever:
-    """A Retriever over one bundle's index and catalogue. Immutable, safe from any thread.
+    """A Retriever over one bundle's index and catalogue. Safe from any thread.
 
     A restriction is never handed to hnswlib (its filter takes the GIL at every node): the index is asked for more, and what is not allowed is
-    dropped afterwards. Where that would cost more than a scan of the allowed rows, the scan answers, with full recall.
+    dropped afterwards. Where that would cost more than a scan of the allowed rows, the scan answers, with full recall. All attempts at the index
+    together never cost more than that scan.
     """
 
-    def __init__(self, index: HnswSource, exact: ExactSource, creators: Creators) -> None:
-        self._index, self._exact = index, exact
+    def __init__(
+        self, index: HnswSource, exact: ExactSource, creators: Creators, sample: Sample, overlay: OverlaySource | None, costs: Costs = SHIPPED
+    ) -> None:
+        """overlay: creators that must never be lost; None costs nothing."""
+        self._index, self._exact, self._creators, self._sample = index, exact, creators, sample
+        self._overlay = overlay
         self._restrictor = Restrictor(creators)
+        self.costs = costs
+
+    @property
+    def overlay_count(self) -> int:
+        """How many creators are scanned exactly on top of the index."""
+        return 0 if self._overlay is None else len(self._overlay)
+
+    def planned_by(self, costs: Costs) -> IndexRetriever:
+        """The same retriever with another crossover."""
+        other = copy(self)
+        other.costs = costs
+        return other
+
+    def replace_overlay(self, overlay: OverlaySource | None) -> None:
+        """Serve another overlay from the next request on: requests that run go on with the one that they have read."""
+        self._overlay = overlay
 
     def restrict(self, wanted: CandidateFilter, user: User) -> CatalogueRestriction:
         """The rows this request may show."""
@@ -39,21 +72,71 @@ class IndexRetriever:
     def retrieve(self, query: FloatArray, count: int, restriction: Restriction, exact: bool, deadline: Deadline) -> RetrievalAnswer:
         """Candidates of which `count` are allowed, or all allowed ones when fewer exist. From the index: up to the last of the `count`, those
         between that are not allowed included. From a scan: allowed ones only."""
-        scanned_rows = scanned_row_count(restriction.allowed_count(), len(self._exact))
-        reach = restriction.reach(count)
-        while not exact and reach < len(self._exact) and index_pays(self._index.effort(reach), scanned_rows):
-            found = _until(self._index.retrieve(query, reach, deadline), count, restriction)
+        if not exact and count > 0:
+            found = self._from_index(query, count, restriction, deadline)
             if found is not None:
                 return RetrievalAnswer(found, INDEX)
-            reach *= WIDENING
-        return RetrievalAnswer(self._exact.scan(query, count, restriction.allowed_rows(), deadline), EXACT)
+        return RetrievalAnswer(self._scan(query, count, restriction, deadline), EXACT)
+
+    def _from_index(self, query: FloatArray, count: int, restriction: Restriction, deadline: Deadline) -> Candidates | None:
+        """None where a scan is the better plan, or turned out to be."""
+        overlay = self._overlay
+        affordable = self._cost_of_scan(restriction) - (0 if overlay is None else len(overlay))
+        reach = self._first_reach(query, count, restriction, affordable)
+        for _ in range(ATTEMPTS):
+            affordable -= self.costs.of_index(self._index.effort(reach))
+            if reach >= len(self._exact) or affordable <= 0.0:
+                return None
+            search = self._index.retrieve if overlay is None else self._index.retrieve_to_the_bit
+            looked_through = search(query, reach, deadline)
+            found, allowed_count = _until(looked_through, count, restriction)
+            if allowed_count >= count:
+                if overlay is None:
+                    return found
+                near = overlay.retrieve_from(query, float(found.similarities[-1]), deadline)
+                return self._with_overlay(found, near, count, restriction)
+            reach = self._next_reach(query, count, restriction, reach, allowed_count)
+        return None
+
+    def _first_reach(self, query: FloatArray, count: int, restriction: Restriction, affordable: float) -> int:
+        """How many of the nearest to look through first; all when the index cannot pay."""
+        cheapest = self._index.effort(count)
+        if self.costs.of_index(cheapest) >= affordable:
+            return len(self._exact)
+        reach = restriction.reach(count)
+        if not restriction.restricts or self._index.effort(reach) <= SURE * cheapest:
+            return reach
+        return self._sample.reach(query, count, restriction)
+
+    def _next_reach(self, query: FloatArray, count: int, restriction: Restriction, reach: int, allowed_count: int) -> int:
+        """How far to look after `reach` of the nearest held only `allowed_count`."""
+        if allowed_count < TELLING:
+            return max(2 * reach, self._sample.reach(query, count, restriction))
+        return math.ceil(OVERFETCH * reach * count / allowed_count)
+
+    def _cost_of_scan(self, restriction: Restriction) -> float:
+        return self.costs.of_scan(restriction.allowed_count(), len(self._exact))
+
+    def _with_overlay(self, found: Candidates, near: Candidates, count: int, restriction: Restriction) -> Candidates:
+        """`found`, which ends with its `count`-th allowed candidate, and what of the overlay is as near; up to the `count`-th allowed of both."""
+        missed = near.take(~np.isin(near.rows, found.rows))
+        if not len(missed):
+            return found
+        return _until(merge((found, missed), self._creators.id_ranks), count, restriction)[0]
+
+    def _scan(self, query: FloatArray, count: int, restriction: Restriction, deadline: Deadline) -> Candidates:
+        if self.costs.gathering_pays(restriction.allowed_count(), len(self._exact)):
+            rows = restriction.allowed_rows()
+            if rows is not None:
+                return self._exact.scan(query, count, rows, deadline)
+        return self._exact.scan_all(query, count, restriction.allowed_mask(), deadline)
 
 
-def _until(found: Candidates, count: int, restriction: Restriction) -> Candidates | None:
-    """`found` up to its `count`-th allowed candidate; None when there are fewer."""
+def _until(found: Candidates, count: int, restriction: Restriction) -> tuple[Candidates, int]:
+    """(`found` up to its `count`-th allowed candidate, how many are allowed in it: less than `count` when there are not so many)."""
     if not restriction.restricts:
-        return found
+        return found.take(slice(0, count)), min(count, len(found))
     allowed = np.flatnonzero(restriction.allows(found.rows))
     if len(allowed) < count:
-        return None
-    return found.take(slice(0, int(allowed[count - 1]) + 1 if count > 0 else 0))
+        return found, len(allowed)
+    return found.take(slice(0, int(allowed[count - 1]) + 1)), count

@@ -10,6 +10,7 @@ import gc
 import logging
 import sys
 import time
+from dataclasses import asdict
 
 from bundle.open import Bundle
 from domain.errors import EarshotError
@@ -33,7 +34,7 @@ def main() -> int:
     set_up_logs("generation", assignment.settings.log_level)
     started_s = time.monotonic()
     try:
-        prepared = prepare(assignment.bundle)
+        prepared = prepare(assignment.bundle, clock=time.monotonic)
     except EarshotError as problem:
         send(assignment.report_fd, {"state": "failed", "exit_code": exits.exit_code(problem), "text": str(problem)})
         return exits.exit_code(problem)
@@ -42,6 +43,8 @@ def main() -> int:
     gc.freeze()  # the collector never touches what is loaded, so its pages stay shared
     send(assignment.report_fd, {"state": "loaded", "bundle": describe(prepared.bundle)})
     log(logging.INFO, "bundle loaded", version=prepared.bundle.manifest.version, seconds=round(time.monotonic() - started_s, 3))
+    for name, retriever in prepared.retrievers.items():
+        log(logging.INFO, "crossover fitted", index=name, overlay_creators=retriever.overlay_count, **asdict(retriever.costs))
     return Crew(prepared, assignment, time.monotonic).run()
 
 

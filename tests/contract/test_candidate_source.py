@@ -1,4 +1,4 @@
-"""What every CandidateSource promises, held against plain NumPy: the index, the exact scan, and the merge of both."""
+"""What every CandidateSource promises, held against plain NumPy: the index, the exact scan, the merge of both, the overlay."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from retrieval.exact_source import ExactSource
 from retrieval.hnsw_build import IndexOptions, build_index
 from retrieval.hnsw_source import HnswSource
 from retrieval.merge import merge
+from retrieval.overlay import OverlaySource
 from tests.unit.retrieval.world import NEVER, Counting, assert_ordered, best, clustered, creators_of, similarities
 
 
 @dataclass(frozen=True)
 class MergedSource:
-    """Two sources asked for the same and merged, as the overlay will be."""
+    """Two sources asked for the same and merged."""
 
     parts: tuple
     id_ranks: np.ndarray
@@ -42,7 +43,11 @@ def merged(creators, space, directory):
     return MergedSource((hnsw(creators, space, directory), exact(creators, space, directory)), creators.id_ranks)
 
 
-SOURCES = pytest.mark.parametrize("make", [hnsw, exact, merged], ids=lambda f: f.__name__)
+def overlay(creators, space, directory):
+    return OverlaySource(creators, np.arange(len(creators)), space)
+
+
+SOURCES = pytest.mark.parametrize("make", [hnsw, exact, merged, overlay], ids=lambda f: f.__name__)
 SPACES = pytest.mark.parametrize("space", ["cosine", "ip"])
 
 

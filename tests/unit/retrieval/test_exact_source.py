@@ -21,7 +21,8 @@ def source_of(creators, space="cosine"):
 
 @pytest.fixture
 def _small_blocks(monkeypatch):
-    monkeypatch.setattr(exact_source, "BLOCK_VALUES", 8 * 64)  # 64 rows of 8 dimensions, 16 when gathered
+    monkeypatch.setattr(exact_source, "BLOCK_VALUES", 8 * 64)  # 64 rows of 8 dimensions
+    monkeypatch.setattr(exact_source, "GATHERED_VALUES", 8 * 16)
 
 
 @pytest.mark.usefixtures("_small_blocks")
@@ -94,7 +95,7 @@ def test_a_deadline_that_passes_during_the_scan_ends_it():
 def test_no_rows_no_candidates():
     source = source_of(creators_of(clustered(1, 30, 8)))
     assert len(source.scan(np.ones(8, np.float32), 5, np.empty(0, np.int64), NEVER)) == 0
-    assert len(source.scan(np.ones(8, np.float32), 0, None, NEVER)) == 0
+    assert len(source.retrieve(np.ones(8, np.float32), 0, NEVER)) == 0
 
 
 def test_a_memory_map_is_scanned_as_it_lies(tmp_path):

@@ -71,6 +71,9 @@ def test_all_allowed_rows_are_those_that_are_allowed_one_by_one(wanted, followed
     rows = restriction.allowed_rows()
     listed = list(range(COUNT)) if rows is None else rows.tolist()
     assert listed == [row for row in range(COUNT) if reason_of(row, wanted, followed) is None]
+    mask = restriction.allowed_mask()
+    assert (mask is None) == (rows is None)
+    assert mask is None or np.array_equal(np.flatnonzero(mask), rows)
 
 
 @settings(deadline=None)

@@ -7,7 +7,7 @@ import pytest
 
 from domain.candidates import Source
 from domain.request import CandidateFilter
-from retrieval import cost
+from retrieval.cost import Costs
 from retrieval.hnsw_build import IndexOptions, build_index
 from retrieval.open import open_retriever
 from tests.unit.retrieval.world import NEVER, Counting, assert_ordered, best, clustered, creators_of, similarities, user
@@ -37,10 +37,9 @@ def description(creators, directory):
 
 
 @pytest.fixture
-def retriever(creators, directory, description, monkeypatch):
+def retriever(creators, directory, description):
     """As in a catalogue so large that the index pays for all but narrow filters."""
-    monkeypatch.setattr(cost, "ROWS_PER_EFFORT", 5)
-    return open_retriever(directory, description, creators)
+    return open_retriever(directory, description, creators).planned_by(Costs(3.0, 4.0))
 
 
 def retrieve(retriever, wanted, count=30, followed=(), exact=False, query=None):
@@ -114,26 +113,41 @@ def test_the_nearest_being_seen_followed_and_excluded_leaves_the_next_ones(retri
     assert included.found.rows[0] == ranked[0]
 
 
-def test_a_market_that_lies_far_from_the_user_is_looked_for_further_and_then_scanned(creators, directory, description, monkeypatch):
-    """Half of the catalogue is allowed, but none of it near the user: what the share promises does not hold."""
-    monkeypatch.setattr(cost, "ROWS_PER_EFFORT", 2)
+def test_a_market_that_lies_far_from_the_user_is_scanned_at_once(creators, directory, description):
+    """Half of the catalogue is allowed, but none of it near the user: what the share promises does not hold, and the sample says so."""
     query = clustered(3, 1, 16)[0]
     far = best(creators, query, "cosine", COUNT)[COUNT // 2 :]
     markets = [["FAR"] if row in set(far.tolist()) else [] for row in range(COUNT)]
-    retriever = open_retriever(directory, description, creators_of(creators.embeddings, markets=markets))
+    retriever = open_retriever(directory, description, creators_of(creators.embeddings, markets=markets)).planned_by(Costs(3.0))
+    asked = counted(retriever)
     answer, kept, _, _ = retrieve(retriever, CandidateFilter(market="FAR"), query=query)
+    assert asked == []
     assert answer.method == "exact"
     assert np.array_equal(kept.rows, far[:30])
 
 
-def test_a_market_that_begins_behind_the_nearest_is_found_by_looking_further(creators, directory, description, monkeypatch):
-    monkeypatch.setattr(cost, "ROWS_PER_EFFORT", 1)
+def counted(retriever):
+    """The counts that its index is asked for from now on."""
+    asked, real = [], retriever._index.retrieve
+
+    class Counted:
+        def __getattr__(self, name):
+            return getattr(real.__self__, name)
+
+        def retrieve(self, query, count, deadline):
+            asked.append(count)
+            return real(query, count, deadline)
+
+    retriever._index = Counted()
+    return asked
+
+
+def test_a_market_that_begins_behind_the_nearest_is_found_by_looking_further(creators, directory, description):
     query = clustered(3, 1, 16)[0]
     ranked = best(creators, query, "cosine", COUNT)
     near = set(ranked[:60].tolist())
-    retriever = open_retriever(
-        directory, description, creators_of(creators.embeddings, markets=[[] if row in near else ["M"] for row in range(COUNT)])
-    )
+    markets = [[] if row in near else ["M"] for row in range(COUNT)]
+    retriever = open_retriever(directory, description, creators_of(creators.embeddings, markets=markets)).planned_by(Costs(1.0))
     assert retriever.restrict(CandidateFilter(market="M"), user()).reach(30) < 60
     answer, kept, _, _ = retrieve(retriever, CandidateFilter(market="M"), query=query)
     assert answer.method == "index"
