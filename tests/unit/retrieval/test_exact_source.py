@@ -58,6 +58,13 @@ def test_a_scan_of_some_rows_is_the_exact_answer_among_them(seed, share, count, 
     assert np.isin(found.rows, rows).all()
     assert_ordered(creators, found)
     np.testing.assert_allclose(truth[found.rows], truth[wanted], atol=1e-6)
+    looked_at_all = source_of(creators, space).scan_all(query, count, np.isin(np.arange(500), rows), NEVER)
+    assert np.array_equal(looked_at_all.rows, found.rows)
+    assert np.array_equal(looked_at_all.similarities, found.similarities)
+    if len(found):
+        floor = float(found.similarities[len(found) // 2])
+        near = source_of(creators, space).retrieve_from(query, floor, NEVER)
+        assert len(near) == np.count_nonzero(source_of(creators, space).similarities_of(query, np.arange(500)) >= np.float32(floor))
 
 
 @pytest.mark.usefixtures("_small_blocks")
