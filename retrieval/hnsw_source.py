@@ -26,7 +26,7 @@ class HnswSource:
     """
 
     def __init__(self, index: hnswlib.Index, copies: Copies, description: IndexDescription, exact: ExactSource, id_ranks: RowArray) -> None:
-        """index: its labels are rows, `copies` are the rows that it lacks. exact: answers when the index cannot, and recomputes similarities."""
+        """index: its labels are rows, `copies` are the rows that it lacks. exact: answers when the index cannot, and recomputes inner products."""
         self._index, self._description, self._exact, self._id_ranks = index, description, exact, np.asarray(id_ranks)
         self._copies = copies.ordered(self._id_ranks) if len(copies) else None
         self._cosine = description.space == COSINE
@@ -60,14 +60,6 @@ class HnswSource:
 
     def retrieve(self, query: FloatArray, count: int, deadline: Deadline) -> Candidates:
         """The `count` most similar creators, at the tuned recall. Where the graph leads to fewer than asked, the exact scan answers."""
-        return self._retrieve(query, count, self._cosine, deadline)
-
-    def retrieve_to_the_bit(self, query: FloatArray, count: int, deadline: Deadline) -> Candidates:
-        """The same, with the similarities that the exact scan computes: those of hnswlib are of normalised vectors, and differ in the last digit."""
-        return self._retrieve(query, count, False, deadline)
-
-    def _retrieve(self, query: FloatArray, count: int, as_found: bool, deadline: Deadline) -> Candidates:
-        """as_found: take the similarities from hnswlib's distances."""
         vector = as_query(query, self._description.dimension_count)
         count = min(count, self._description.count)
         if count <= 0:
@@ -81,8 +73,7 @@ class HnswSource:
                 found = self._search(vector, effort)
         except RuntimeError:  # fewer reachable than asked; the only reason that is left for a checked file
             return self._exact.retrieve(vector, count, deadline)
-        rows, distances = found
-        return Candidates.of(*self._best(vector, rows, distances if as_found else None, count), Source.INDEX)
+        return Candidates.of(*self._best(vector, *found, count), Source.INDEX)
 
     def _search(self, vector: FloatArray, result_count: int) -> tuple[RowArray, FloatArray]:
         """(rows, distances) as hnswlib gives them, best first. It searches with an effort of the larger of `result_count` and its ef."""
@@ -91,10 +82,13 @@ class HnswSource:
         labels, distances = self._index.knn_query(query, k=result_count, num_threads=1)
         return labels[0].view(np.int64), distances[0]
 
-    def _best(self, vector: FloatArray, rows: RowArray, distances: FloatArray | None, count: int) -> tuple[RowArray, FloatArray]:
+    def _best(self, vector: FloatArray, rows: RowArray, distances: FloatArray, count: int) -> tuple[RowArray, FloatArray]:
         """The best `count` of what hnswlib found, which comes best first with distance = 1 - product of unit vectors."""
-        # Inner products are scaled by norms in the index, which costs digits: compute them again from the embeddings as given.
-        similarities = self._exact.similarities_of(vector, rows) if distances is None else np.float32(1.0) - distances
         if self._copies is not None:
-            return best_first(*self._copies.expand(rows, similarities, count), self._id_ranks, count)
-        return (best_first if distances is None else settle_ties)(rows, similarities, self._id_ranks, count)
+            return best_first(*self._copies.expand(rows, self._similarities(vector, rows, distances), count), self._id_ranks, count)
+        similarities = self._similarities(vector, rows, distances)
+        return (settle_ties if self._cosine else best_first)(rows, similarities, self._id_ranks, count)
+
+    def _similarities(self, vector: FloatArray, rows: RowArray, distances: FloatArray) -> FloatArray:
+        # Inner products are scaled by norms in the index, which costs digits: compute them again from the embeddings as given.
+        return np.float32(1.0) - distances if self._cosine else self._exact.similarities_of(vector, rows)

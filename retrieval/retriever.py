@@ -17,6 +17,7 @@ from retrieval.cost import SHIPPED, Costs
 from retrieval.exact_source import ExactSource
 from retrieval.hnsw_source import HnswSource
 from retrieval.merge import merge
+from retrieval.ordering import best_first
 from retrieval.overlay import OverlaySource
 from retrieval.restriction import CatalogueRestriction, Restrictor
 from retrieval.sample import OVERFETCH, Sample
@@ -87,14 +88,9 @@ class IndexRetriever:
             affordable -= self.costs.of_index(self._index.effort(reach))
             if reach >= len(self._exact) or affordable <= 0.0:
                 return None
-            search = self._index.retrieve if overlay is None else self._index.retrieve_to_the_bit
-            looked_through = search(query, reach, deadline)
-            found, allowed_count = _until(looked_through, count, restriction)
+            found, allowed_count = _until(self._index.retrieve(query, reach, deadline), count, restriction)
             if allowed_count >= count:
-                if overlay is None:
-                    return found
-                near = overlay.retrieve_from(query, float(found.similarities[-1]), deadline)
-                return self._with_overlay(found, near, count, restriction)
+                return found if overlay is None else self._with_overlay(overlay, query, found, restriction, deadline)
             reach = self._next_reach(query, count, restriction, reach, allowed_count)
         return None
 
@@ -117,11 +113,19 @@ class IndexRetriever:
     def _cost_of_scan(self, restriction: Restriction) -> float:
         return self.costs.of_scan(restriction.allowed_count(), len(self._exact))
 
-    def _with_overlay(self, found: Candidates, near: Candidates, count: int, restriction: Restriction) -> Candidates:
-        """`found`, which ends with its `count`-th allowed candidate, and what of the overlay is as near; up to the `count`-th allowed of both."""
+    def _with_overlay(self, overlay: OverlaySource, query: FloatArray, found: Candidates, restriction: Restriction, deadline: Deadline) -> Candidates:
+        """`found`, whose last is the last allowed one that is wanted, and what of the overlay is as near; as many allowed as before.
+
+        hnswlib's similarities are of normalised vectors and differ in the last digit. They are computed again as the overlay's are, so that rounding
+        never decides who is at the cut.
+        """
+        similarities = self._exact.similarities_of(query, found.rows)
+        found = Candidates(*best_first(found.rows, similarities, self._creators.id_ranks, len(found)), found.sources)
+        near = overlay.retrieve_from(query, float(similarities.min()), deadline)
         missed = near.take(~np.isin(near.rows, found.rows))
         if not len(missed):
             return found
+        count = int(np.count_nonzero(restriction.allows(found.rows))) if restriction.restricts else len(found)
         return _until(merge((found, missed), self._creators.id_ranks), count, restriction)[0]
 
     def _scan(self, query: FloatArray, count: int, restriction: Restriction, deadline: Deadline) -> Candidates:

@@ -30,9 +30,12 @@ LEAST_DEPTH = 32
 PRIOR = 8.0
 """So many creators' weight is given to the overall share: what 32 say by chance must not send a request the long way."""
 
-OVERFETCH = 1.5
-"""Room for chance (500 of 200,000 are estimated with a standard error of about one eighth), and for the index: what it loses, it loses among the
-last of what it is asked for, and where the nearest are forbidden those are the ones that count."""
+OVERFETCH = 1.25
+"""Room for chance: 500 of 200,000 are estimated with a standard error of about one eighth."""
+
+TAIL = 0.5
+"""So much more room where the nearest are forbidden: what an index loses, it loses among the last of what it is asked for, and there the last are the
+ones that count."""
 
 
 class Sample:
@@ -56,4 +59,5 @@ class Sample:
         nearest = np.argpartition(self._vectors @ query, size - depth)[size - depth :]
         hits = np.count_nonzero(restriction.allows(self._rows[nearest]))
         near_share = (hits + PRIOR * share) / (depth + PRIOR)
-        return min(self._creator_count, math.ceil(OVERFETCH * count / near_share))
+        room = OVERFETCH + TAIL * max(0.0, 1.0 - near_share / share)
+        return min(self._creator_count, math.ceil(room * count / near_share))
