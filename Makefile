@@ -85,8 +85,8 @@ lock: ## Write the locks anew from pyproject.toml and requirements/*.in, with th
 # ---- Use
 
 .PHONY: serve
-serve: $(SETUP) ## Set everything up, build the demo bundle and serve it on 127.0.0.1:50051
-	@exec $(BIN)/earshot demo
+serve: $(SETUP) ## Set everything up, build the demo bundle and serve it on 127.0.0.1:50051; ARGS="--port 50061" changes settings
+	@exec $(BIN)/earshot demo $(ARGS)
 
 .PHONY: test
 test: $(SETUP) ## Set everything up and run the tests; TESTS=path runs some of them

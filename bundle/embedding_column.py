@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from bundle.arrow_values import elements, is_list, plain_type, row_of_element, to_numpy, valid
+from bundle.arrow_values import elements, is_list, is_text, plain_type, row_of_element, to_numpy, valid
 from bundle.layout import EMBEDDINGS, NORMS
 from bundle.npy import NpyWriter
 from bundle.parquet import SourceColumn
@@ -22,7 +22,12 @@ class EmbeddingWriter:
     def __init__(self, column: SourceColumn, directory: Path, dimension_count: int | None) -> None:
         kind = plain_type(column.type)
         if not is_list(kind) or not pa.types.is_floating(plain_type(kind.value_type)):
-            raise column.refuse(f"holds {column.type}, and an embedding is a list of floats of one length", "cast it to list<float>")
+            fix = (
+                'take texts like "[0.1, 0.2]" apart first, with json.loads for instance: docs/bundle.md'
+                if is_text(kind)
+                else "cast it to list<float>"
+            )
+            raise column.refuse(f"holds {column.type}, and an embedding is a list of floats of one length", fix)
         self.dimension_count = dimension_count
         self._column = column
         self._directory = directory

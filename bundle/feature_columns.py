@@ -116,8 +116,9 @@ def _categories(column: SourceColumn, rules: ReadRules) -> Feature | None:
 
 def _text_fix(column: SourceColumn) -> str:
     fix = f'give "{column.full_name}" a vocabulary in the binding'
-    ids = column.side == "user" and not is_text(column.type)
-    return f"{fix}, or, if these are ids of creators, write {column.full_name}.creator.embedding" if ids else fix
+    if is_text(column.type):
+        return f"{fix}, or, if these are numbers, cast it"
+    return f"{fix}, or, if these are ids of creators, write {column.full_name}.creator.embedding" if column.side == "user" else fix
 
 
 def _numbers(column: SourceColumn, encoder: Encoder, always_sequence: bool) -> Feature:

@@ -15,6 +15,7 @@ from domain.stages import Progress
 
 BATCH_ROW_COUNT = 16_384  # 64 dimensions: 8 MB as float64; 2,048: 256 MB
 _READ_BUFFER_BYTES = 1 << 20  # streams through a column chunk instead of holding it: row groups may be as large as the file
+_OTHER_IDS = {"creator_id": "user_id", "user_id": "creator_id"}
 _MAGIC = {
     b"ARROW1": "an Arrow (Feather) file",
     b"\x1f\x8b": "compressed with gzip",
@@ -58,7 +59,9 @@ class ParquetInput:
         """A column that must be there; `expected` says what it holds."""
         if name not in self.columns:
             have = ", ".join(f'"{column}"' for column in self.columns) or "none"
-            text = f'the column "{name}" ({expected}) is missing or ignored; the file has: {have:.1000}; rename or add the column'
+            other = _OTHER_IDS.get(name, "")
+            fix = f"rename or add the column{', or exchange --creators and --users: this looks like the other file' if other in self.columns else ''}"
+            text = f'the column "{name}" ({expected}) is missing or ignored; the file has: {have:.1000}; {fix}'
             raise ArtifactError(self.file, ArtifactReason.INPUT_INVALID, text)
         return self.columns[name]
 
@@ -140,7 +143,7 @@ def _text_kind(head: bytes) -> str:
 
 def _hint(kind: str) -> str:
     if "CSV" in kind:
-        return 'convert it first, for instance: python -c \'import pandas as pd; pd.read_csv("creators.csv").to_parquet("creators.parquet")\''
+        return "read it with types and write it as parquet first: docs/bundle.md shows how, in a few lines"
     return "write it as parquet first"
 
 

@@ -108,7 +108,8 @@ class Draft:
         return known[1]
 
     def _not_writable(self, error: OSError) -> OutputNotWritable:
-        return OutputNotWritable(f"{self.out} cannot be written: {error.strerror or error}; free some space, or give another --out")
+        fix = "free some space, or give another --out" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "give another --out"
+        return OutputNotWritable(f"{self.out} cannot be written: {error.strerror or error}; {fix}")
 
 
 def _literal(name: str) -> str:

@@ -7,14 +7,19 @@ import json
 from pathlib import Path
 
 from cli.exit_codes import ExitCode
+from cli.program import program
 from cli.progress import ConsoleProgress
 from domain.errors import ConfigurationError
 from domain.request import MAX_CANDIDATE_COUNT
 
+_EPILOG = "What each column may be, what is refused, and how to get there from CSV: docs/bundle.md. How inputs are bound to columns: README.md."
+
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the flags of DESIGN section 6."""
-    parser = subparsers.add_parser("build", help="parquet + ONNX -> bundle", description="Build a bundle from parquet files and an exported ranker.")
+    parser = subparsers.add_parser(
+        "build", help="parquet + ONNX -> bundle", description="Build a bundle from parquet files and an exported ranker.", epilog=_EPILOG
+    )
     inputs = parser.add_argument_group("inputs")
     inputs.add_argument("--creators", type=Path, required=True, metavar="F", help="creators.parquet: creator_id, embedding, features")
     inputs.add_argument("--users", type=Path, metavar="F", help="users.parquet: user_id, embedding, features; without it requests send embeddings")
@@ -85,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
     for name, count in manifest.dropped.items():
         if count:
             print(f"dropped: {count:,} ids of {name} that are no creators")
-    print(f"next: earshot serve --bundle {args.out}")
+    print(f"next: {program()} serve --bundle {args.out}")
     return ExitCode.OK
 
 

@@ -10,12 +10,11 @@ from importlib import resources
 from pathlib import Path
 
 from cli import serve
+from cli.program import program
 from cli.progress import ConsoleProgress
 from demo.files import EMERGING_TIER, SAMPLE_USER_ID, DemoFiles, demo_files
 
 BUILDERS = ("domain", "bundle", "retrieval", "ranking", "engine")  # whose code decides what a bundle holds
-QUESTION = f"""ask it, in another terminal:
-  earshot query --user-id {SAMPLE_USER_ID}"""
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -41,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     if getattr(args, "build_only", False):
         print(out)
         return 0
-    print(QUESTION, file=sys.stderr)
+    print(f"ask it, in another terminal:\n  {program()} query --user-id {SAMPLE_USER_ID}", file=sys.stderr)
     args.bundle = str(out)
     return serve.run(args)
 

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.exit_codes import ExitCode
+from cli.program import program
 from domain.errors import ConfigurationError
 from earshot.v1 import recommendation_service_pb2 as rpc
 from earshot.v1 import types_pb2 as types
@@ -42,19 +43,29 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Ask, and print the slate."""
-    from earshot.client import RecommendationClient, RpcError, explain  # noqa: PLC0415 - gRPC takes time to import; `earshot --help` should not
+    if args.timeout_ms < 1:
+        raise ConfigurationError(f"--timeout-ms {args.timeout_ms} must be at least 1")
+    from earshot.client import RecommendationClient, RpcError, explain, reason_of  # noqa: PLC0415 - gRPC takes time to import; `earshot --help` should not
 
     with RecommendationClient(args.target, connection_count=1) as client:
         try:
             response = client.recommend(make_request(args), timeout_s=args.timeout_ms / 1e3)
         except RpcError as error:
-            print(f"error: {args.target}: {explain(error)}", file=sys.stderr)
+            print(f"error: {args.target}: {explain(error)}{_hint(error, reason_of(error))}", file=sys.stderr)
             return ExitCode.FAILURE
     if args.json:
         print(MessageToJson(response, preserving_proto_field_name=True))
     else:
         _print(response, Console())
     return ExitCode.OK
+
+
+def _hint(error: Exception, reason: str) -> str:
+    """What a beginner wants to know: no server answers there. Earshot's own refusals say themselves what to do."""
+    unavailable = getattr(getattr(error, "code", lambda: None)(), "name", "") == "UNAVAILABLE"
+    return (
+        f"; does a server listen there? start one with {program()} serve, or name its HOST:PORT with --target" if unavailable and not reason else ""
+    )
 
 
 def make_request(args: argparse.Namespace) -> rpc.RecommendCreatorsRequest:
@@ -112,8 +123,9 @@ def _print(response: rpc.RecommendCreatorsResponse, console: Console) -> None:
         score = f"{one.score:.4f}" if one.HasField("score") else "-"
         # Text, not markup: names come from data, and may hold brackets.
         table.add_row(str(place), Text(one.name or one.creator_id), Text(one.creator_id), score, f"{one.similarity:.4f}")
-    console.print(table)
-    if not response.recommendations:
+    if response.recommendations:
+        console.print(table)
+    else:
         console.print("no creator may be shown to this user with these filters")
     for rung in response.degradations:
         stage, reason = types.Stage.Name(rung.stage), types.DegradationReason.Name(rung.reason)

@@ -22,7 +22,7 @@ from bundle.user_store import BundleUsers
 from bundle.users import write_users
 from domain.arrays import FloatArray
 from domain.columns import Creators, Users
-from domain.errors import ArtifactError, ArtifactReason, RequestError, StageFailure
+from domain.errors import ArtifactError, ArtifactReason, ConfigurationError, RequestError, StageFailure
 from domain.slate import Profile, Stage
 from domain.stages import Progress
 from engine.expected import check_expected
@@ -65,6 +65,7 @@ class BuildOptions:
 def build(options: BuildOptions, progress: Progress) -> Manifest:
     """Build a bundle at `options.out`. Raises ArtifactError, InputNotFound, OutputNotWritable, ConfigurationError; nothing is left at `out` then."""
     binding = read_binding(options.ranker, options.binding)
+    _check_bound(binding, options.ignored_columns)
     check_ignored(options.ignored_columns, {"creator": options.creators} | ({"user": options.users} if options.users else {}))
     with Draft(options.out) as draft, _naming(draft, options.out):
         catalogue, listed = _write_tables(options, binding, draft.path, progress)
@@ -98,6 +99,14 @@ def build(options: BuildOptions, progress: Progress) -> Manifest:
         )
         _prove(options, Bundle(draft.path, manifest, digest, creators, BundleUsers(users) if users is not None else None), progress)
         return draft.publish(manifest)
+
+
+def _check_bound(binding: Binding, ignored: frozenset[str]) -> None:
+    """A column of creators cannot be read and ignored at once. One of users can: requests send it instead."""
+    rules = ReadRules(ignored=ignored)
+    for name in sorted(binding.bound):
+        if name.startswith("creator.") and rules.ignores(name):
+            raise ConfigurationError(f'--ignore-column: "{name}" is read by the ranker; drop the flag, or take the column out of the binding')
 
 
 @contextmanager

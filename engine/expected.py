@@ -76,7 +76,7 @@ def _read(path: Path) -> Any:
         raise _invalid(path, f"is no parquet file: {problem}") from problem
     for name in ("user_id", "creator_id", "score"):
         if name not in table.column_names:
-            raise _invalid(path, f'column "{name}" is missing; the file has: {", ".join(table.column_names)}')
+            raise _invalid(path, f'column "{name}" is missing; the file has: {", ".join(table.column_names):.1000}; add it, or drop --expected')
         if table.column(name).null_count:
             raise _invalid(path, f'column "{name}" holds nulls; every row needs a value')
     strange = [n for n in table.column_names if n not in {"user_id", "creator_id", "score"} and not n.startswith(CONTEXT_PREFIX)]

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 
 from server.bundle_choice import KnownBundle, known_bundles
 from server.group_state import GroupState
-from server.ports import PortInUse, join
+from server.ports import PortInUse, check_free, join, refusal
 from server.rpc.admission import bounded
 from server.rpc.bundles import SERVICE, BundleMethods
 from server.rpc.health import SERVICE as HEALTH
@@ -51,6 +51,8 @@ class ControlPlane:
 
     def _listen(self, settings: Settings) -> int:
         address = join(settings.control_host, settings.control_port)
+        if settings.control_port:
+            check_free(settings.control_host, settings.control_port, "control plane")
         try:
             return self._server.add_insecure_port(address)
         except RuntimeError as problem:
@@ -63,10 +65,7 @@ class ControlPlane:
         try:
             self._metrics, _ = start_http_server(settings.metrics_port, settings.metrics_host, registry)
         except OSError as problem:
-            address = join(settings.metrics_host, settings.metrics_port)
-            raise PortInUse(
-                f"cannot listen on {address} (metrics): {problem.strerror}; stop the server that uses the port, or set metrics_port"
-            ) from problem
+            raise refusal(settings.metrics_host, settings.metrics_port, "metrics", problem) from problem
         return int(self._metrics.server_port)
 
     def _numbers(self) -> Sequence[tuple[str, str, float, bool]]:

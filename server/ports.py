@@ -7,6 +7,7 @@ probes the port without the option, and then holds it with a socket that never l
 from __future__ import annotations
 
 import contextlib
+import errno
 import socket
 from dataclasses import dataclass
 
@@ -55,9 +56,24 @@ def hold(host: str, port: int) -> HeldPort:
         holder = _hold(family, bare, port)
     except OSError as problem:
         lock.close()
-        reason = problem.strerror or str(problem)
-        raise PortInUse(f"cannot listen on {join(host, port)}: {reason}; stop the server that uses the port, or choose another one") from problem
+        raise refusal(host, port, "data plane", problem) from problem
     return HeldPort(bare, holder.getsockname()[1], (lock, holder))
+
+
+def check_free(host: str, port: int, plane: str) -> None:
+    """Raise PortInUse, with a reason, when a socket cannot be bound there now: gRPC itself only says that it failed, in several lines."""
+    try:
+        _bound(socket.AF_INET6 if ":" in host else socket.AF_INET, host.strip("[]"), port, socket.SO_REUSEADDR).close()
+    except OSError as problem:
+        raise refusal(host, port, plane, problem) from problem
+
+
+def refusal(host: str, port: int, plane: str, problem: OSError) -> PortInUse:
+    """What to raise. plane: "data plane", "control plane" or "metrics"."""
+    taken = problem.errno == errno.EADDRINUSE
+    settings = {"data plane": ("port", "host"), "control plane": ("control_port", "control_host"), "metrics": ("metrics_port", "metrics_host")}[plane]
+    fix = f"stop the server that uses the port, or set {settings[0]}" if taken else f"set {settings[1]} to an address of this machine"
+    return PortInUse(f"cannot listen on {join(host, port)} ({plane}): {problem.strerror or problem}; {fix}")
 
 
 def _hold(family: socket.AddressFamily, host: str, port: int) -> socket.socket:

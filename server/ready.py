@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -38,11 +39,20 @@ class Readiness:
         }
         log(logging.INFO, "ready", **facts)
         if self._file is not None:
-            draft = self._file.with_name(f".{self._file.name}.{os.getpid()}")
-            draft.write_text(json.dumps(facts) + "\n", encoding="utf-8")
-            draft.replace(self._file)
+            _write(self._file, json.dumps(facts) + "\n")
 
     def withdraw(self) -> None:
         """Remove the file."""
         if self._file is not None and self._announced:
-            self._file.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # nothing that is ending can do about it
+                self._file.unlink(missing_ok=True)
+
+
+def _write(file: Path, text: str) -> None:
+    """In one piece. A disk that is full must not stop a server that serves."""
+    draft = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(file)
+    except OSError as problem:
+        log(logging.ERROR, "the ready file cannot be written", file=str(file), problem=problem.strerror or str(problem))

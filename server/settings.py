@@ -78,6 +78,7 @@ def checked(settings: Settings) -> Settings:
     _check_bundle(settings)
     _check_times(settings)
     _check_exposure(settings)
+    _check_ready_file(settings.ready_file)
     return settings
 
 
@@ -92,7 +93,7 @@ def _check_one(name: str, value: Any, rules: Mapping[str, Any]) -> None:
 def _check_bundle(settings: Settings) -> None:
     if (settings.bundle is None) == (settings.bundles is None):
         given = "neither is given" if settings.bundle is None else f'bundle is "{settings.bundle}" and bundles is "{settings.bundles}"'
-        raise ConfigurationError(f"give either bundle (one bundle) or bundles (a directory of them); {given}")
+        raise ConfigurationError(f"give --bundle (one bundle) or --bundles (a directory of them), by flag, variable or file; {given}")
 
 
 def _check_times(settings: Settings) -> None:
@@ -107,9 +108,16 @@ def _check_times(settings: Settings) -> None:
         )
 
 
+def _check_ready_file(file: Path | None) -> None:
+    """A server that finds out only once it serves would have to stop again."""
+    if file is not None and (file.is_dir() or not os.access(file.parent, os.W_OK | os.X_OK)):
+        raise ConfigurationError(f'ready_file is "{file}", which cannot be written; name a file in a folder that exists')
+
+
 def _check_exposure(settings: Settings) -> None:
     if (settings.tls_cert is None) != (settings.tls_key is None):
-        raise ConfigurationError(f'tls_cert is "{settings.tls_cert}" and tls_key is "{settings.tls_key}"; give both or none')
+        given, missing = ("tls_cert", "tls_key") if settings.tls_key is None else ("tls_key", "tls_cert")
+        raise ConfigurationError(f'{given} is "{getattr(settings, given)}" and {missing} is not given; give both or none')
     for name in ("tls_cert", "tls_key"):
         path = getattr(settings, name)
         if path is not None and not os.access(path, os.R_OK):

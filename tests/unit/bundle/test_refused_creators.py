@@ -51,6 +51,8 @@ REFUSED = [
     ("huge norm", {"embedding": vectors(1, [2e4, 0.0, 0.0])}, ['column "embedding", row 1', "20000", "scale"]),
     ("integers as embedding", {"embedding": pa.array([[1, 2]] * 4)}, ['column "embedding"', "list<", "cast it to list<float>"]),
     ("number as embedding", {"embedding": pa.array([1.0] * 4)}, ['column "embedding"', "double", "list of floats"]),
+    ("text as embedding", {"embedding": pa.array(["[0.1, 0.2]"] * 4)}, ['column "embedding"', "string", "json.loads", "docs/bundle.md"]),
+    ("users for creators", {"creator_id": None, "user_id": pa.array(["a", "b", "c", "d"])}, ['"creator_id"', "exchange --creators and --users"]),
     # columns with a meaning
     ("number as name", {"name": four(7)}, ['column "name"', "int64", "--ignore-column name"]),
     ("text as markets", {"markets": four("SE", usual="GB")}, ['column "markets"', "string", "list<string>"]),
@@ -94,7 +96,12 @@ def test_a_bad_value_is_refused_with_file_row_column_and_value(tmp_path, columns
 
 SIMILAR = ReadRules(creator_sequences=frozenset({"creator.similar"}))
 RULES = [
-    ("text that the ranker reads", {"genre": four("a", usual="b")}, ReadRules(bound=frozenset({"creator.genre"})), ['"creator.genre" a vocabulary']),
+    (
+        "text that the ranker reads",
+        {"genre": four("a", usual="b")},
+        ReadRules(bound=frozenset({"creator.genre"})),
+        ['"creator.genre" a vocabulary', "if these are numbers, cast it"],
+    ),
     ("a vocabulary for numbers", {"genre": four(2)}, ReadRules({"creator.genre": Vocabulary(("a",))}), ['column "genre"', "int64", "vocabulary"]),
     ("null category", {"genre": four(None, usual="a")}, ReadRules({"creator.genre": Vocabulary(("a",))}), ['column "genre", row 2', "null"]),
     ("infinity despite a default", {"heat": four(INF, usual=1.0)}, ReadRules(nullable=frozenset({"creator.heat"})), ['column "heat", row 2', "inf"]),
@@ -200,7 +207,7 @@ def test_a_missing_file_and_a_directory_are_no_input(tmp_path):
     ("content", "words"),
     [
         (b"", "is empty"),
-        (b"creator_id,name\na,b\n", "perhaps CSV.*read_csv"),
+        (b"creator_id,name\na,b\n", "perhaps CSV.*docs/bundle.md"),
         (b'[{"creator_id": "a"}]', "is JSON"),
         (b"ARROW1\0\0", "Feather"),
         (b"\x1f\x8b\x08\0", "gzip"),

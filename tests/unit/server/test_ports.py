@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from server.ports import PortInUse, hold, join
+from server.ports import PortInUse, check_free, hold, join
 
 
 def listening(port, *options):
@@ -65,8 +65,21 @@ def test_connections_that_a_stopped_server_left_behind_do_not_keep_the_port():
 
 
 def test_an_address_of_another_machine_is_refused():
-    with pytest.raises(PortInUse, match=r"192\.0\.2\.1:"):
+    with pytest.raises(PortInUse, match=r"192\.0\.2\.1:.*set host to an address of this machine"):
         hold("192.0.2.1", 50051)
+
+
+@pytest.mark.parametrize(("plane", "setting"), [("control plane", "control_port"), ("metrics", "metrics_port"), ("data plane", "port")])
+def test_a_taken_port_is_refused_with_the_setting_that_helps(plane, setting):
+    with listening(0) as other, pytest.raises(PortInUse, match=rf"\({plane}\): .*in use; stop the server that uses the port, or set {setting}$"):
+        check_free("127.0.0.1", other.getsockname()[1], plane)
+
+
+def test_a_free_port_passes_and_stays_free():
+    with listening(0) as other:
+        port = other.getsockname()[1]
+    check_free("127.0.0.1", port, "metrics")
+    listening(port).close()
 
 
 def test_addresses_are_written_as_grpc_reads_them():
