@@ -9,6 +9,7 @@ import sys
 from importlib import resources
 from pathlib import Path
 
+from bundle.open import read_manifest
 from cli import serve
 from cli.program import program
 from cli.progress import ConsoleProgress
@@ -40,6 +41,7 @@ def run(args: argparse.Namespace) -> int:
     if getattr(args, "build_only", False):
         print(out)
         return 0
+    read_manifest(out)  # what is no bundle is refused before anything is promised
     print(f"ask it, in another terminal:\n  {program()} query --user-id {SAMPLE_USER_ID}", file=sys.stderr)
     args.bundle = str(out)
     return serve.run(args)

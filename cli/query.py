@@ -26,7 +26,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     who = parser.add_argument_group("who")
     who.add_argument("--user-id", default="", metavar="ID", help="a listed user")
     who.add_argument("--embedding", type=_numbers, metavar="X,Y,...", help="an embedding in the bundle's space; wins over the stored one")
-    who.add_argument("--feature", action="append", default=[], metavar="NAME=VALUE", help="a `user.` feature; repeatable")
+    who.add_argument(
+        "--feature",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a `user.` feature, repeatable; a text that looks like a number in quotes: 'slot=\"8\"'",
+    )
     who.add_argument("--context", action="append", default=[], metavar="NAME=VALUE", help="a `context.` feature; repeatable")
     what = parser.add_argument_group("what")
     what.add_argument("--page-size", type=int, default=0, metavar="N", help="creators wanted (default: the server's, 20)")
@@ -92,7 +98,9 @@ def _features(pairs: Sequence[str]) -> dict[str, types.FeatureValue]:
 
 
 def _value(text: str) -> types.FeatureValue:
-    """Integer, number or text, whichever the text looks like; lists are separated by commas."""
+    """Integer, number or text, whichever the text looks like; lists are separated by commas; text in double quotes is text."""
+    if len(text) > 1 and text[0] == text[-1] == '"':
+        return types.FeatureValue(text=text[1:-1])
     parts = text.split(",")
     makers: tuple[Callable[[], types.FeatureValue], ...] = (
         lambda: types.FeatureValue(integer=int(text)),

@@ -14,7 +14,7 @@ from ranking.bound import Binding, InputBinding
 FORMS = {
     "whole": "the model runs as it was exported, for every candidate",
     "split": "what the first layers take from the request is computed once per request",
-    "folded": "what depends on the creator alone was computed at build",
+    "folded": "what the first layers take from the request is computed once per request, what they take from creators was computed at build",
 }
 _SHOWN = 40  # categories of a vocabulary; the file has them all
 

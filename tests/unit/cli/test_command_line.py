@@ -9,6 +9,7 @@ import pytest
 
 from cli.main import main, make_parser
 from cli.program import program
+from cli.query import make_request
 from demo.files import demo_files
 
 FILES = demo_files()
@@ -88,3 +89,18 @@ def test_what_is_printed_to_be_pasted_can_be_pasted(tmp_path, monkeypatch):
     assert shutil.which("earshot") == str(script)
     assert program(str(script)) == "earshot"
     assert program("/usr/lib/python3/pytest/__main__.py") == "earshot"
+
+
+@pytest.mark.parametrize(
+    ("typed", "kind", "value"),
+    [("hour=8", "integer", 8), ("hour=8.5", "number", 8.5), ("slot=party", "text", "party"), ('slot="8"', "text", "8"), ('slot=""', "text", "")],
+)
+def test_a_feature_is_what_it_looks_like_and_text_in_quotes_is_text(typed, kind, value):
+    args = make_parser().parse_args(["query", "--user-id", "u", "--context", typed])
+    sent = make_request(args).context_features[typed.partition("=")[0]]
+    assert (sent.WhichOneof("kind"), getattr(sent, kind)) == (kind, value)
+
+
+def test_a_demo_in_a_folder_that_is_no_bundle_promises_nothing(capsys, tmp_path):
+    code, line = refusal(capsys, "demo", "--out", str(tmp_path))
+    assert (code, "MANIFEST_INVALID" in line) == (2, True)
