@@ -5,8 +5,8 @@ The numbers are for the demo on two cores (Intel Xeon, virtual) that server and 
 - few other programs running: smoke p95 5 to 6 ms, p99 7 to 12 ms, none failed; average (in 60 s) p95 7 ms, p99 21 ms, 1 of 10,905 calls failed;
   spike p95 9 ms, p99 24 ms, 9 of 16,640 failed; none degraded;
 - other programs at work, load average 2 to 6, worst of two to four runs: smoke p95 8 ms, p99 29 ms, 2 of 1,594 failed; spike p95 30 ms, p99 68 ms;
-- too busy a machine misses them. With load averages of 5 to 9, smoke was met five times and missed three times: in stalls of 0.1 to 0.4 s of one worker,
-  whose core other programs wanted, 14 to 55 calls failed and p99 was 160 to 250 ms; average had a p99 of 102 ms.
+- too busy a machine misses them: of ten runs of smoke with load averages of 2 to 9 three did, p99 162 to 253 ms, 14 to 55 calls failed. In the one
+  that was looked into, single workers stood still for 0.1 to 0.4 s while the other one answered. average with a load average of 8: p99 102 ms.
 
 Another bundle or machine needs limits of its own: --limit.
 """
