@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import cast
@@ -26,6 +27,7 @@ from server.telemetry.exposition import BoardCollector, GroupCollector
 
 DATA_SERVICE = "earshot.v1.RecommendationService"
 THREADS = 2
+STOP_S = 0.2  # for canceled calls to tell their callers
 MAX_CALLS = 64  # that wait for them
 
 
@@ -90,6 +92,10 @@ class ControlPlane:
         for gate in (self.health.gate, self._reflection.gate):
             gate.close()
             gate.cancel_all()
-        self._server.stop(0.5).wait(1.0)
+        # It looks only twice a second whether it should end. Nobody waits for that: the process ends before.
+        threading.Thread(target=self._end_metrics, daemon=True).start()
+        self._server.stop(0.0).wait(STOP_S)
+
+    def _end_metrics(self) -> None:
         self._metrics.shutdown()
         self._metrics.server_close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import signal
 import sys
@@ -21,13 +22,14 @@ from server.wakeups import Wakeups
 
 STDIN = 0
 FORK_RETRY_S = 1.0
+OVERSLEPT_S = 0.5  # a timeout that returns later than that was not the scheduler's doing
 HOPELESS_DEATHS = 3  # before any worker has ever served
 STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT})
 
 
 @dataclass(slots=True)
 class Place:
-    """Where one worker works; its successor takes the same place. pid 0: nobody. due_s: when to fork the next one."""
+    """Where one worker works; its successor takes the same place. pid 0: nobody. due_s: when to fork the next one, or to give this one up."""
 
     number: int
     pid: int = 0
@@ -58,11 +60,12 @@ class Crew:
         lifeline = [STDIN]
         while True:
             self._fork_due()
-            signals, readable = self._wakeups.wait([self._reader.fd, *lifeline], self._next_due_s())
+            signals, readable = self._wait(lifeline)
             if STDIN in readable and not os.read(STDIN, 1):
                 return self._abandon()
             for report in self._reader.read():
                 self._note(report)
+            self._replace_hung()
             if signal.SIGTERM in signals and not self._stopping:
                 self._drain()
             if signal.SIGINT in signals:
@@ -71,14 +74,33 @@ class Crew:
             if self._stopping and not any(place.pid for place in self._places):
                 return self._exit_code
 
+    def _wait(self, lifeline: list[int]) -> tuple[list[signal.Signals], list[int]]:
+        timeout_s, before_s = self._next_due_s(), self._clock()
+        woken = self._wakeups.wait([self._reader.fd, *lifeline], timeout_s)
+        slept_s = self._clock() - before_s
+        if timeout_s is not None and slept_s > timeout_s + OVERSLEPT_S:  # this process was stopped, and perhaps its workers with it
+            for place in self._places:
+                place.due_s += slept_s  # as if the clock had stood still
+        return woken
+
+    def _replace_hung(self) -> None:
+        for place in self._places:
+            if place.pid and not self._stopping and place.due_s <= self._clock():
+                settings = self._assignment.settings
+                limit_ms = settings.worker_hang_timeout_ms if place.serving else settings.worker_start_timeout_ms
+                what = "worker hangs, and is replaced" if place.serving else "worker does not come to serve, and is replaced"
+                log(logging.ERROR, what, worker_pid=place.pid, place=place.number, serving=place.serving, limit_s=limit_ms / 1e3)
+                place.due_s = math.inf  # until it is buried
+                os.kill(place.pid, signal.SIGKILL)
+
     def _fork_due(self) -> None:
         for place in self._places:
             if not place.pid and not self._stopping and place.due_s <= self._clock():
                 self._fork(place)
 
     def _next_due_s(self) -> float | None:
-        waits = [place.due_s - self._clock() for place in self._places if not place.pid]
-        return max(0.0, min(waits)) if waits and not self._stopping else None
+        due_s = min(place.due_s for place in self._places)
+        return None if self._stopping or due_s == math.inf else max(0.0, due_s - self._clock())
 
     def _fork(self, place: Place) -> None:
         """Stop signals are held back around the fork: a child must not take one with the parent's handlers."""
@@ -96,6 +118,7 @@ class Crew:
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
         place.pid = pid
+        place.due_s = place.started_s + self._assignment.settings.worker_start_timeout_ms / 1e3
         self._tell({"state": "started", "place": place.number, "pid": pid, "time": time.time()})
 
     def _become_worker(self, place: Place, generation_pid: int) -> None:
@@ -115,12 +138,19 @@ class Crew:
             os._exit(code)
 
     def _note(self, report: Report) -> None:
-        self._tell(report)
+        if report["state"] in {"serving", "beat"}:
+            self._note_life(self._places[report["place"]], report["pid"])
+        if report["state"] != "beat":
+            self._tell(report)
         if report["state"] == "serving":
             self._places[report["place"]].serving = True
             self._proved = True
         elif report["state"] == "failed" and report["exit_code"] in exits.LASTING and not self._proved:
             self._give_up(report["exit_code"])
+
+    def _note_life(self, place: Place, pid: int) -> None:
+        if pid == place.pid and place.due_s < math.inf:
+            place.due_s = self._clock() + self._assignment.settings.worker_hang_timeout_ms / 1e3
 
     def _reap(self) -> None:
         while any(place.pid for place in self._places):

@@ -42,7 +42,7 @@ class DataPlane:
         settings = assignment.settings
         self._assignment = assignment
         self._pulse = Pulse(settings.threads, time.monotonic)
-        self._health = Health([SERVICE], alive=lambda: not self._pulse.stuck())
+        self._health = Health([SERVICE], alive=lambda: not self.stuck())
         self._reflection = Reflection([SERVICE, HEALTH]) if settings.reflection else None
         self._pool = RequestPool(settings.threads, thread_name_prefix="request")
         # grpcio asks a pool for `submit` and nothing else
@@ -79,6 +79,10 @@ class DataPlane:
     def idle(self) -> bool:
         """Whether no request waits or runs."""
         return self._pulse.idle() and not self._pool.backlog()
+
+    def stuck(self) -> bool:
+        """Whether every request thread has hung for so long that health says NOT_SERVING."""
+        return self._pulse.stuck()
 
     def flush_logs(self) -> None:
         """Write what is still to be written, before the process ends."""

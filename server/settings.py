@@ -45,6 +45,12 @@ class Settings:
         default=200, metadata=_rules("after a stop was asked: how long to report NOT_SERVING and still take calls", (0, 600_000))
     )
     drain_grace_ms: int = field(default=5000, metadata=_rules("after that: how long running calls may take to finish", (0, 600_000)))
+    worker_start_timeout_ms: int = field(
+        default=120_000, metadata=_rules("how long a worker may take until it serves, before another takes its place", (100, 3_600_000))
+    )
+    worker_hang_timeout_ms: int = field(
+        default=30_000, metadata=_rules("how long a worker may show no sign of life, before another takes its place", (100, 3_600_000))
+    )
     access_logs_per_s: int = field(
         default=20, metadata=_rules("access lines per second and worker; the rest is counted, not written", (0, 1_000_000))
     )

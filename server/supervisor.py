@@ -21,15 +21,15 @@ from server.wakeups import Wakeups
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 COLD_START_ATTEMPTS = 3  # a loader that crashes that often will not get better by itself
-MARGIN_S = 2.0  # over the drain that was granted, before the generation is told to hurry
+MARGIN_S = 0.5  # workers end by themselves with the grace and CANCEL_S of server/worker.py; what has not by then hangs, and is killed
+HURRY_S = 1.0  # the same, after a second signal has told them to cancel what runs
 
 
 @dataclass(slots=True)
 class Stop:
-    """A stop in progress. Each time the deadline passes the next, harder signal is sent."""
+    """A stop in progress. kill_s: when whoever is left is killed."""
 
-    hurry_s: float
-    hurried: bool = False
+    kill_s: float
 
 
 class Supervisor:
@@ -71,12 +71,12 @@ class Supervisor:
         for number in signals:
             if number in STOP_SIGNALS:
                 self._asked_to_stop(number)
-        self._hurry_if_due()
+        self._kill_if_due()
         return self._follow(self._child) if self._child is not None else None
 
     def _timeout_s(self) -> float | None:
         if self._stop is not None:
-            return max(0.0, self._stop.hurry_s - self._clock())
+            return max(0.0, self._stop.kill_s - self._clock())
         return max(0.0, self._due_s - self._clock()) if self._child is None else None
 
     def _start(self) -> None:
@@ -125,15 +125,17 @@ class Supervisor:
             self._stop = Stop(self._clock() + (settings.drain_wait_ms + settings.drain_grace_ms) / 1e3 + MARGIN_S)
             self._signal(signal.SIGTERM)
         else:
-            self._stop.hurry_s = self._clock()
+            log(logging.WARNING, "canceling what still runs", signal=number.name)
+            self._stop.kill_s = min(self._stop.kill_s, self._clock() + HURRY_S)
+            self._signal(signal.SIGINT)
 
-    def _hurry_if_due(self) -> None:
-        if self._stop is None or self._clock() < self._stop.hurry_s:
+    def _kill_if_due(self) -> None:
+        """Killing the generation is enough: its workers die with it."""
+        if self._stop is None or self._clock() < self._stop.kill_s:
             return
-        log(logging.WARNING, "canceling what still runs")
-        self._signal(signal.SIGKILL if self._stop.hurried else signal.SIGINT)
-        self._stop.hurried = True
-        self._stop.hurry_s = self._clock() + MARGIN_S
+        log(logging.ERROR, "killing what did not end in time")
+        self._signal(signal.SIGKILL)
+        self._stop.kill_s = self._clock() + HURRY_S
 
     def _signal(self, number: signal.Signals) -> None:
         if self._child is not None:

@@ -21,8 +21,9 @@ from server.settings import Settings
 from server.telemetry.logs import log, set_up_logs
 
 POLL_S = 0.02
+BEAT_S = 1.0  # longest time between two signs of life; shorter where the hang timeout is
 SETTLE_POLLS = 10  # without work for that long, the last answers have left
-CANCEL_S = 0.5  # for canceled calls to tell their callers
+CANCEL_S = 0.3  # for canceled calls to tell their callers
 
 
 def run_worker(prepared: Prepared, assignment: Assignment, place: int, report_fd: int, proved: bool) -> int:
@@ -47,8 +48,18 @@ def run_worker(prepared: Prepared, assignment: Assignment, place: int, report_fd
         return exits.exit_code(problem)
     send(report_fd, {"state": "serving", "place": place, "pid": os.getpid()})
     log(logging.INFO, "serving", place=place, start_s=round(time.monotonic() - started_s, 3))
+    threading.Thread(target=_keep_beating, args=(plane, place, report_fd, settings), name="beat", daemon=True).start()
     _wait_and_drain(plane, settings)
     return exits.OK
+
+
+def _keep_beating(plane: DataPlane, place: int, report_fd: int, settings: Settings) -> None:
+    """Tell the generation that this worker lives, as long as its request threads do. One that hangs in native code tells nothing, and is replaced."""
+    interval_s = min(BEAT_S, settings.worker_hang_timeout_ms / 1e3 / 4)
+    while True:
+        time.sleep(interval_s)
+        if not plane.stuck():
+            send(report_fd, {"state": "beat", "place": place, "pid": os.getpid()})
 
 
 def _wait_and_drain(plane: DataPlane, settings: Settings) -> None:
@@ -56,15 +67,16 @@ def _wait_and_drain(plane: DataPlane, settings: Settings) -> None:
         plane.report_not_serving()
         if not _told_to_hurry(settings.drain_wait_ms / 1e3):
             log(logging.INFO, "draining")
-            _drain(plane, plane.stop(settings.drain_grace_ms / 1e3))
+            _drain(plane, settings.drain_grace_ms / 1e3)
     plane.stop(0.0).wait(CANCEL_S)
     plane.flush_logs()
 
 
-def _drain(plane: DataPlane, stopped: threading.Event) -> None:
-    """Wait for running calls. gRPC itself also waits for clients to close their connections, which hostile ones never do."""
-    idle_polls = 0
-    while not stopped.wait(POLL_S) and idle_polls < SETTLE_POLLS and not _told_to_hurry(0.0):
+def _drain(plane: DataPlane, grace_s: float) -> None:
+    """Wait for running calls, at most for the grace. gRPC itself also waits for clients to close their connections, which hostile ones never do."""
+    until_s = time.monotonic() + grace_s
+    stopped, idle_polls = plane.stop(grace_s), 0
+    while not stopped.wait(POLL_S) and idle_polls < SETTLE_POLLS and time.monotonic() < until_s and not _told_to_hurry(0.0):
         idle_polls = idle_polls + 1 if plane.idle() else 0
 
 

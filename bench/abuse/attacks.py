@@ -24,6 +24,7 @@ from tests.integration.raw_http2 import (
     NO_TABLE,
     NO_WINDOW,
     NONE,
+    Ended,
     RawConnection,
     call_block,
     data,
@@ -68,6 +69,11 @@ def reset_whole_requests(port: int, seconds: float) -> Deeds:
     return _flood_of_streams(port, seconds, WHOLE)
 
 
+def reset_unacknowledged(port: int, seconds: float) -> Deeds:
+    """The same by an attacker who never acknowledges the server's settings, so that its limit on streams does not hold yet."""
+    return _flood_of_streams(port, seconds, WHOLE, acknowledge=False)
+
+
 def reset_later(port: int, seconds: float) -> Deeds:
     """The same, with as many requests open as the server allows at any time: some reach a thread before they are given up."""
     return _flood_of_streams(port, seconds, WHOLE, lag=len(STREAMS) - 5)
@@ -94,7 +100,7 @@ def settings_frames(port: int, seconds: float) -> Deeds:
 
 
 def continuations(port: int, seconds: float) -> Deeds:
-    """A header block that never ends: CONTINUATION after CONTINUATION, 16 KiB each."""
+    """A header block that never ends: CONTINUATION after CONTINUATION, 16 KiB each, by an attacker whom the limit on metadata does not bind yet."""
     filler = literal("x", "v" * 16_378)
     assert len(filler) == 16_384, "the longest frame that a server must take"
     return _flood(port, seconds, frame(CONTINUATION, NONE, 1, filler) * 4, opening=frame(HEADERS, NONE, 1, call_block(RECOMMEND)))
@@ -140,6 +146,7 @@ def watches_without_window(port: int, seconds: float) -> Deeds:
 
 ATTACKS: dict[str, Attack] = {
     "reset whole requests": reset_whole_requests,
+    "reset unacknowledged": reset_unacknowledged,
     "reset later": reset_later,
     "reset headers": reset_headers,
     "reset unknown methods": unknown_methods,
@@ -154,7 +161,7 @@ ATTACKS: dict[str, Attack] = {
 }
 
 
-def _flood_of_streams(port: int, seconds: float, opening: tuple[bytes, ...], lag: int = 0) -> Deeds:
+def _flood_of_streams(port: int, seconds: float, opening: tuple[bytes, ...], lag: int = 0, acknowledge: bool = True) -> Deeds:
     """Open stream after stream on one connection and reset each one `lag` streams later, BATCH streams per send(). count: streams reset."""
     frames = (*opening, reset(1))
     lags = [0] * len(opening) + [lag]
@@ -162,7 +169,7 @@ def _flood_of_streams(port: int, seconds: float, opening: tuple[bytes, ...], lag
     starts = np.cumsum([0, *map(len, frames)])[:-1].tolist()
     deeds, started = Deeds(), time.monotonic()
     while time.monotonic() - started < seconds:
-        with _connection(port, deeds) as raw:
+        with _connection(port, deeds, acknowledge) as raw:
             raw.send(*(_on_stream(number, opening) for number in range(1, 2 * lag, 2)))
             for first in range(2 * lag + 1, MAX_STREAM - 2 * BATCH, 2 * BATCH):
                 for start, late in zip(starts, lags, strict=True):
@@ -208,8 +215,8 @@ def _held(port: int, seconds: float, calls: list[bytes], values: dict[int, int])
             if deeds.connections > elapsed_s * 10:
                 time.sleep(PAUSE_S)
                 continue
-            with suppress(OSError):
-                raw = stack.enter_context(RawConnection(port, values))
+            with suppress(OSError, Ended):
+                raw = stack.enter_context(RawConnection(port, values, acknowledge=True))
                 raw.send(*calls)
                 deeds.connections += 1
                 deeds.count += len(calls)
@@ -218,13 +225,13 @@ def _held(port: int, seconds: float, calls: list[bytes], values: dict[int, int])
 
 
 @contextmanager
-def _connection(port: int, deeds: Deeds) -> Iterator[RawConnection]:
+def _connection(port: int, deeds: Deeds, acknowledge: bool = False) -> Iterator[RawConnection]:
     """A connection whose end, from either side, is no surprise."""
     try:
-        with RawConnection(port) as raw:
+        with RawConnection(port, acknowledge=acknowledge) as raw:
             deeds.connections += 1
             yield raw
-    except OSError:
+    except (OSError, Ended):
         time.sleep(PAUSE_S)
 
 

@@ -118,17 +118,23 @@ def grpc_status(block: bytes) -> int | None:
 
 
 class RawConnection:
-    """One connection. Sends only what it is told to, and acknowledges nothing: SETTINGS and PINGs of the server stay unanswered.
+    """One connection. Sends only what it is told to; PINGs of the server stay unanswered.
 
     greet: send the preface and SETTINGS with `values` at once, as every HTTP/2 client must.
+    acknowledge: wait for the server's SETTINGS and acknowledge them. Until then most of its limits do not hold: it may not enforce what the other
+    side cannot know.
     """
 
-    def __init__(self, port: int, values: Mapping[int, int] = NO_TABLE, greet: bool = True, host: str = "127.0.0.1") -> None:
-        self.socket = socket.create_connection((host, port), timeout=PATIENCE_S)
+    def __init__(self, port: int, values: Mapping[int, int] = NO_TABLE, greet: bool = True, acknowledge: bool = False) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._received = b""
         if greet:
             self.send(PREFACE, settings(values))
+        if acknowledge:
+            while self.next_frame().kind != SETTINGS:
+                pass
+            self.send(settings({}, ACK))
 
     def __enter__(self) -> Self:
         return self
