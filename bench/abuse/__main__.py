@@ -21,7 +21,7 @@ RESETS = "reset "
 SILENT = "silent sockets"
 HANDSHAKE_S = 7.0  # the server gives a connection 5 seconds to introduce itself (server/rpc/options.py), and looks now and then
 WIDTH = 140  # of the table where no terminal says how wide it is
-RSS_GROWTH_MB = 64  # of the whole server in one attack; the buffers of a thousand calls and ten connections fit into it
+RSS_GROWTH_MB = 128  # of the whole server in one attack: two arenas of malloc, whose huge pages come and go by 64 MB at a time
 
 
 def main(arguments: list[str] | None = None) -> int:
