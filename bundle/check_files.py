@@ -10,22 +10,34 @@ from pathlib import Path
 
 from bundle.layout import MANIFEST
 from bundle.manifest import FileRecord, Manifest
-from bundle.regular_file import open_regular
+from bundle.regular_file import MOST_JSON_BYTES, open_regular
 from domain.errors import ArtifactError, ArtifactReason
 from domain.stages import Progress
+
+READ_WHOLE = (".json", ".jsonl")  # what is read into memory at once, and must not be a file of nothing but zeros, larger than that
 
 
 def check_files(path: Path, manifest: Manifest, progress: Progress) -> None:
     """Every listed file is there with its size and sha256, and nothing else is: CHECKSUM_MISMATCH. Links, devices and pipes: UNSAFE_ARTIFACT.
+    A manifest that states another checksum than its fields have: MANIFEST_INVALID.
 
     Reads the whole bundle; progress counts bytes.
     """
+    if manifest.checksum != manifest.own_checksum():
+        text = (
+            f"states the checksum {manifest.checksum!r:.80}, its fields have {manifest.own_checksum()}: it was changed after the build; build again"
+        )
+        raise ArtifactError(path / MANIFEST, ArtifactReason.MANIFEST_INVALID, text)
     found = dict(_walk(path, ""))
     for name in sorted(found.keys() - manifest.files.keys() - {MANIFEST}):
         raise _mismatch(path / name, "is not listed in the manifest; a bundle never changes: remove the file or build again")
     for name, record in manifest.files.items():
         if name not in found:
             raise _mismatch(path / name, "the file is absent; copy or build the bundle again")
+        if name.endswith(READ_WHOLE) and record.size > MOST_JSON_BYTES:
+            raise ArtifactError(
+                path / name, ArtifactReason.UNSAFE_ARTIFACT, f"is {record.size} bytes long; no build writes more than {MOST_JSON_BYTES}"
+            )
         if found[name] != record.size:
             raise _mismatch(path / name, f"is {found[name]} bytes long, the manifest states {record.size}; copy or build the bundle again")
     progress.start("checking files", sum(record.size for record in manifest.files.values()))

@@ -67,8 +67,17 @@ def check_users(table: Path, users: Users, creator_count: int) -> None:
 
 def _check_ids(table: Path, ids: IdArray, order: RowArray) -> None:
     _each(table / IDS, len(ids), lambda b: np.asarray(ids[b] != b""), "is an empty id")
+    for block in _blocks(len(ids)):
+        _check_id_texts(table / IDS, ids[block], block.start)
     _each(table / ID_ORDER, len(ids), lambda b: (order[b] >= 0) & (order[b] < len(ids)), "is no row")
     _each(table / ID_ORDER, len(ids) - 1, lambda b: np.asarray(ids[order[b]] < ids[order[b.start + 1 : b.stop + 1]]), "does not sort the ids")
+
+
+def _check_id_texts(file: Path, ids: IdArray, first: int) -> None:
+    """UTF-8, since ids are sent; and no id begins inside a character that the one before it began."""
+    raw = np.ascontiguousarray(ids).view(np.uint8).reshape(len(ids), -1)
+    if not _is_utf8(raw) or ((raw[:, 0] & 0xC0) == 0x80).any():
+        _refuse(file, first, "or a following id is not valid UTF-8")
 
 
 def _check_embeddings(table: Path, embeddings: FloatArray) -> None:

@@ -12,6 +12,7 @@ from bundle.layout import FOLDER_NAME, MANIFEST, USERS
 from bundle.strict_json import JsonObject, parse_object, to_bytes
 from domain.columns import ColumnSpec
 from domain.errors import ArtifactError, ArtifactReason
+from domain.request import MAX_CANDIDATE_COUNT
 from domain.slate import Profile
 
 FORMAT = 1
@@ -34,6 +35,7 @@ class Manifest:
     version is a label, embedding_space the id that requests name, space "cosine" or "ip". indexes and rankers are descriptions that only
     retrieval and ranking understand. recall is the measured one at `candidate_count`. left_out and dropped go by full names (`user.followed`):
     columns that are not in the bundle, and how many ids of a list named no creator. files: by path relative to the bundle, '/' between folders.
+    checksum: what the file states about all other fields but `files`, whose records are held against the files themselves; "" before it is written.
     """
 
     format: int = FORMAT
@@ -57,9 +59,18 @@ class Manifest:
     build: dict[str, object] = field(default_factory=dict)
     absorbed: dict[str, object] = field(default_factory=dict)
     files: dict[str, FileRecord] = field(default_factory=dict)
+    checksum: str = field(default="", compare=False)
 
     def to_json(self) -> dict[str, object]:
         """Plain JSON values, for `to_bytes` and for programs that read them."""
+        files = {path: {"size": record.size, "sha256": record.sha256} for path, record in self.files.items()}
+        return {**self._fields(), "files": files, "checksum": self.own_checksum()}
+
+    def own_checksum(self) -> str:
+        """The sha256 over every field but `files`: what `checksum` must state. It tells damage, not forgery: that is for whoever knows the digest."""
+        return hashlib.sha256(to_bytes(self._fields())).hexdigest()
+
+    def _fields(self) -> dict[str, object]:
         return {
             "format": self.format,
             "requires": list(self.requires),
@@ -81,7 +92,6 @@ class Manifest:
             "left_out": list(self.left_out),
             "build": self.build,
             "absorbed": self.absorbed,
-            "files": {path: {"size": record.size, "sha256": record.sha256} for path, record in self.files.items()},
         }
 
     def to_bytes(self) -> bytes:
@@ -125,6 +135,7 @@ def parse_manifest(data: bytes, file: object) -> Manifest:
         build=source.child("build").values,
         absorbed=source.child("absorbed").values,
         files={path: _file(path, child) for path, child in source.named_children("files").items()},
+        checksum=source.text("checksum"),
     )
     _check_references(manifest, source)
     return manifest
@@ -141,11 +152,19 @@ def _check_format(source: JsonObject) -> None:
 def _check_references(manifest: Manifest, source: JsonObject) -> None:
     if manifest.space not in _SPACES:
         raise source.invalid(f'the field "space" must be one of {", ".join(_SPACES)}, not {manifest.space!r:.80}')
+    if manifest.candidate_count > MAX_CANDIDATE_COUNT:
+        raise source.invalid(f'the field "candidate_count" must be at most {MAX_CANDIDATE_COUNT}, not {manifest.candidate_count}')
     if not 0.0 <= manifest.recall <= 1.0:
         raise source.invalid(f'the field "recall" must lie between 0 and 1, not {manifest.recall}')
+    _check_profiles(manifest, source)
+
+
+def _check_profiles(manifest: Manifest, source: JsonObject) -> None:
     if "default" not in manifest.profiles:
         raise source.invalid('the field "profiles" has no profile named "default"')
     for name, profile in manifest.profiles.items():
+        if not name.isprintable() or len(name) > 64:
+            raise source.invalid(f"the profile {name!r:.80} must have a name of at most 64 printable characters")
         if profile.index not in manifest.indexes:
             raise source.invalid(f"profile {name!r:.80} names the index {profile.index!r:.80}, which is not in the bundle")
         if profile.ranker not in manifest.rankers:

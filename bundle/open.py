@@ -8,19 +8,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from bundle.check_files import check_files
 from bundle.check_tables import check_creators, check_users
 from bundle.layout import CREATORS, MANIFEST, USERS
 from bundle.manifest import Manifest, parse_manifest
 from bundle.open_tables import open_creators, open_users
-from bundle.regular_file import open_regular
+from bundle.regular_file import read_json_bytes
 from bundle.user_store import BundleUsers
 from domain.columns import Column, ColumnSpec, Creators
 from domain.errors import ArtifactError, ArtifactReason, InputNotFound
 
 __all__ = ["Bundle", "check_files", "check_tables", "open_bundle", "open_creators", "open_users", "read_manifest"]
-
-_MOST_MANIFEST_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +38,12 @@ def read_manifest(path: Path) -> tuple[Manifest, str]:
     """(manifest, digest) of the bundle in a directory. InputNotFound when there is no such directory, MANIFEST_INVALID when it has no manifest."""
     file = path / MANIFEST
     if not path.exists():
-        raise InputNotFound(f"{path} does not exist; give the directory that `earshot build` wrote")
+        raise InputNotFound(path, "does not exist; give the directory that `earshot build` wrote")
     if not path.is_dir():
         raise ArtifactError(path, ArtifactReason.MANIFEST_INVALID, "is a file; a bundle is the directory that `earshot build` wrote")
     if not file.exists():
         raise ArtifactError(file, ArtifactReason.MANIFEST_INVALID, "is absent; give the directory that `earshot build` wrote")
-    with open_regular(file) as opened:
-        data = opened.read(_MOST_MANIFEST_BYTES + 1)
-    if len(data) > _MOST_MANIFEST_BYTES:
-        raise ArtifactError(file, ArtifactReason.MANIFEST_INVALID, f"is larger than {_MOST_MANIFEST_BYTES} bytes; no build made it")
+    data = read_json_bytes(file, ArtifactReason.MANIFEST_INVALID)
     return parse_manifest(data, file), hashlib.sha256(data).hexdigest()
 
 
@@ -67,9 +64,10 @@ def open_bundle(path: Path) -> Bundle:
 
 def check_tables(bundle: Bundle) -> None:
     """Read every array once and hold it against the laws that serving relies on. FEATURES_INVALID names the file and the row."""
-    check_creators(bundle.path / CREATORS, bundle.creators)
-    if bundle.users is not None:
-        check_users(bundle.path / USERS, bundle.users.users, len(bundle.creators))
+    with np.errstate(all="ignore"):  # values that are not finite are what is looked for, and are refused with more than a warning
+        check_creators(bundle.path / CREATORS, bundle.creators)
+        if bundle.users is not None:
+            check_users(bundle.path / USERS, bundle.users.users, len(bundle.creators))
 
 
 def _specs(columns: Mapping[str, Column]) -> tuple[ColumnSpec, ...]:

@@ -124,9 +124,9 @@ def _check_magic(path: Path) -> None:
         with path.open("rb") as file:
             head = file.read(512)
     except IsADirectoryError:
-        raise InputNotFound(f"{path} is a directory; give one parquet file") from None
+        raise InputNotFound(path, "is a directory; give one parquet file") from None
     except OSError as error:
-        raise InputNotFound(f"{path} cannot be read: {error.strerror}; give a parquet file that exists") from error
+        raise InputNotFound(path, f"cannot be read: {error.strerror}; give a parquet file that exists") from error
     if head.startswith((b"PAR1", b"PARE")):
         return
     kind = "empty" if not head else next((text for magic, text in _MAGIC.items() if head.startswith(magic)), _text_kind(head))

@@ -72,9 +72,9 @@ class Draft:
 
     def _check_free(self) -> None:
         if os.path.lexists(self.out):
-            raise OutputNotWritable(f"{self.out} exists already; bundles never change: give another --out, or remove it first")
+            raise OutputNotWritable(self.out, "exists already; bundles never change: give another --out, or remove it first")
         if not self.out.parent.is_dir():
-            raise OutputNotWritable(f"{self.out.parent} is no directory; make it first, or give another --out")
+            raise OutputNotWritable(self.out.parent, "is no directory; make it first, or give another --out")
 
     def _make_directory(self) -> Path:
         for attempt in range(_ATTEMPT_COUNT):
@@ -87,7 +87,7 @@ class Draft:
             if lock is not None:
                 self._lock = lock
                 return path
-        raise OutputNotWritable(f"{self.out.parent} is full of unfinished builds of {self.out.name}; remove .{self.out.name}.*.partial")
+        raise OutputNotWritable(self.out.parent, f"is full of unfinished builds of {self.out.name}; remove .{self.out.name}.*.partial")
 
     def _remove_leftovers(self) -> None:
         """A directory whose lock is free belongs to a build that died."""
@@ -109,7 +109,7 @@ class Draft:
 
     def _not_writable(self, error: OSError) -> OutputNotWritable:
         fix = "free some space, or give another --out" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "give another --out"
-        return OutputNotWritable(f"{self.out} cannot be written: {error.strerror or error}; {fix}")
+        return OutputNotWritable(self.out, f"cannot be written: {error.strerror or error}; {fix}")
 
 
 def _literal(name: str) -> str:

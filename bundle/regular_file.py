@@ -10,6 +10,8 @@ from pathlib import Path
 
 from domain.errors import ArtifactError, ArtifactReason
 
+MOST_JSON_BYTES = 64 << 20  # a manifest of a hundred thousand files: no build writes more
+
 
 def open_regular(path: Path) -> BufferedReader:
     """The file, opened for reading. A link or anything else that is no regular file is UNSAFE_ARTIFACT, an absent one CHECKSUM_MISMATCH."""
@@ -25,3 +27,12 @@ def open_regular(path: Path) -> BufferedReader:
         os.close(descriptor)
         raise ArtifactError(path, ArtifactReason.UNSAFE_ARTIFACT, "is no regular file; a bundle holds regular files only")
     return os.fdopen(descriptor, "rb")
+
+
+def read_json_bytes(path: Path, reason: ArtifactReason) -> bytes:
+    """The content of a file that is read whole; ArtifactError with `reason` when it is larger than any build writes."""
+    with open_regular(path) as file:
+        data = file.read(MOST_JSON_BYTES + 1)
+    if len(data) > MOST_JSON_BYTES:
+        raise ArtifactError(path, reason, f"is larger than {MOST_JSON_BYTES} bytes; no build made it")
+    return data

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bundle.column_json import columns_from_json, columns_to_json
 from bundle.layout import TABLE
-from bundle.regular_file import open_regular
+from bundle.regular_file import read_json_bytes
 from bundle.strict_json import JsonObject, parse_object, to_bytes
 from domain.columns import ColumnSpec
 from domain.errors import ArtifactReason
@@ -60,8 +60,7 @@ def write_table(directory: Path, table: TableDescription) -> None:
 def read_table(directory: Path) -> TableDescription:
     """Read table.json; FEATURES_INVALID when it is not what `write_table` writes."""
     path = directory / TABLE
-    with open_regular(path) as file:
-        source = parse_object(file.read(), path, ArtifactReason.FEATURES_INVALID)
+    source = parse_object(read_json_bytes(path, ArtifactReason.FEATURES_INVALID), path, ArtifactReason.FEATURES_INVALID)
     has = source.texts("has")
     return TableDescription(
         count=source.integer("count"),

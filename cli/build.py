@@ -13,6 +13,7 @@ from domain.errors import ConfigurationError
 from domain.request import MAX_CANDIDATE_COUNT
 
 _EPILOG = "What each column may be, what is refused, and how to get there from CSV: docs/bundle.md. How inputs are bound to columns: README.md."
+MAX_LABEL_LENGTH = 256  # what a manifest may state
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -95,6 +96,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> None:
+    for flag, label in (("--bundle-version", args.bundle_version), ("--embedding-space", args.embedding_space)):
+        if not label.isprintable() or len(label) > MAX_LABEL_LENGTH:
+            raise ConfigurationError(f"{flag} {label[:80]!r} must be at most {MAX_LABEL_LENGTH} printable characters")
     if not 1 <= args.candidates <= MAX_CANDIDATE_COUNT:
         raise ConfigurationError(f"--candidates {args.candidates} must be between 1 and {MAX_CANDIDATE_COUNT}")
     if not 0.0 < args.recall <= 1.0:

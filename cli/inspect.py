@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cli.exit_codes import ExitCode
+from domain.errors import ArtifactReason
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -26,16 +27,21 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Print the manifest for a person, or for a program; or write the report."""
-    if args.html is not None:
-        return _write_report(args.bundle, args.html)
+    from engine.blame import blaming  # noqa: PLC0415 - keeps `earshot --help` quick
+
+    with blaming(args.bundle, ArtifactReason.MANIFEST_INVALID, "showing it"):
+        return _write_report(args.bundle, args.html) if args.html is not None else _print(args.bundle, args.json)
+
+
+def _print(bundle: Path, as_json: bool) -> int:
     from bundle.open import open_bundle  # noqa: PLC0415 - keeps `earshot --help` quick
 
-    opened = open_bundle(args.bundle)
-    if args.json:
-        print((args.bundle / "manifest.json").read_text(encoding="utf-8"))
+    opened = open_bundle(bundle)
+    if as_json:
+        print((bundle / "manifest.json").read_text(encoding="utf-8"))
         return ExitCode.OK
     manifest = opened.manifest
-    console = Console()
+    console = Console(markup=False)  # texts of a bundle are shown, not obeyed
     console.print(_table("bundle", _facts(opened.digest, manifest)))
     console.print(_columns(manifest))
     for name, description in manifest.indexes.items():
@@ -43,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
         console.print(_curve(description.get("curve", ())))
     for name, description in manifest.rankers.items():
         console.print(_table(f"ranker {name}", _ranker_facts(description)))
-        console.print(_inputs(args.bundle / "rankers" / name / "binding.json"))
+        console.print(_inputs(bundle / "rankers" / name / "binding.json"))
     return ExitCode.OK
 
 

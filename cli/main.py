@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from cli import build, demo, inspect, query, serve, verify
 from cli.exit_codes import ExitCode, exit_code_of
-from domain.errors import EarshotError
+from domain.errors import ArtifactError, EarshotError, printable
 
 _EPILOG = (
     "Exit codes: 0 done, 1 failure, 2 a bad file or bundle, 64 a mistyped command line, 66 no such input, 73 cannot write, "
@@ -24,8 +24,8 @@ class Parser(argparse.ArgumentParser):
     """argparse exits with 2, which is a bad artifact here; usage errors are 64."""
 
     def error(self, message: str) -> NoReturn:
-        """Print the problem in one line, and exit."""
-        self.exit(ExitCode.USAGE, f"error: {message}; see `{self.prog} --help`\n")
+        """Say what is wrong in one line, and exit."""
+        self.exit(ExitCode.USAGE, f"error: {self.prog}: USAGE: {printable(message)}; see `{self.prog} --help`\n")
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -44,7 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(parsed.run(parsed))
     except EarshotError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {error.line()}", file=sys.stderr)
+        if isinstance(error, ArtifactError) and error.example:
+            print(error.example)
         return exit_code_of(error)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

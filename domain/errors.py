@@ -13,9 +13,11 @@ EarshotError
 |   |-- UnknownService          ask about a service that is there
 |   `-- LimitReached            do less at a time
 |-- StageFailure                a stage broke its contract; the stage wrapper degrades or gives up
-`-- ArtifactError               a file that build, verify or serve reads is bad
-    `-- InputNotFound           ... or absent
-ConfigurationError, OutputNotWritable: what the command line reports with exit codes of their own.
+|-- ArtifactError               a file that build, verify or serve reads is bad
+|-- InputNotFound               ... or absent
+|-- OutputNotWritable           the place to write to is taken, or full
+`-- ConfigurationError          correct the settings
+The command line has an exit code for each of the last four.
 """
 
 from __future__ import annotations
@@ -26,7 +28,22 @@ from enum import StrEnum
 
 
 class EarshotError(Exception):
-    """The base of every error that Earshot raises on purpose. Its text says what was wrong, with which value, and what to do."""
+    """The base of every error that Earshot raises on purpose. Its text says what was wrong, with which value, and what to do.
+
+    WHERE and REASON stand in front of the text in `line`, for the kinds that name neither by themselves.
+    """
+
+    WHERE = "earshot"
+    REASON = "FAILED"
+
+    def line(self) -> str:
+        """`<file>: <REASON>: <text>`, as people are told: one line, whatever names and values it quotes."""
+        return printable(f"{self.WHERE}: {self.REASON}: {self}")
+
+
+def printable(text: str) -> str:
+    """The text without what would break a line, or a terminal."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 class RequestError(EarshotError):
@@ -115,29 +132,56 @@ class ArtifactReason(StrEnum):
     MODEL_FORBIDDEN_OP = "MODEL_FORBIDDEN_OP"
     MODEL_EXTERNAL_DATA = "MODEL_EXTERNAL_DATA"
     MODEL_SIGNATURE = "MODEL_SIGNATURE"
+    INSUFFICIENT_MEMORY = "INSUFFICIENT_MEMORY"
 
 
-class ArtifactError(EarshotError):
-    """A file is not what it must be. Printed as `error: <file>: <REASON>: <text>`, exit code 2."""
+class FileError(EarshotError):
+    """Something about one file, which the text begins with."""
 
-    def __init__(self, file: object, reason: ArtifactReason, text: str) -> None:
+    def __init__(self, file: object, reason: str, text: str) -> None:
         super().__init__(f"{file}: {reason}: {text}")
         self.file = str(file)
-        self.reason = reason
         self.text = text
 
+    def line(self) -> str:
+        """As of every error; the text names file and reason already."""
+        return printable(str(self))
 
-class InputNotFound(EarshotError):
+
+class ArtifactError(FileError):
+    """A file is not what it must be. Printed as `error: <file>: <REASON>: <text>`, exit code 2.
+
+    example: what the file could hold instead, where that can be said; several lines, printed on stdout.
+    """
+
+    def __init__(self, file: object, reason: ArtifactReason, text: str, example: str = "") -> None:
+        super().__init__(file, reason, text)
+        self.reason = reason
+        self.example = example
+
+
+class InputNotFound(FileError):
     """A file that was named on the command line does not exist or cannot be read. Exit code 66."""
 
+    def __init__(self, file: object, text: str) -> None:
+        super().__init__(file, "INPUT_NOT_FOUND", text)
 
-class OutputNotWritable(EarshotError):
+
+class OutputNotWritable(FileError):
     """The place to write to exists already, or cannot be written. Exit code 73."""
+
+    def __init__(self, file: object, text: str) -> None:
+        super().__init__(file, "OUTPUT_NOT_WRITABLE", text)
 
 
 class ConfigurationError(EarshotError):
     """A setting is unknown, malformed, or contradicts another. Exit code 78."""
 
+    WHERE = "settings"
+    REASON = "CONFIGURATION_INVALID"
+
 
 class ProviderUnavailable(ConfigurationError):
     """The execution provider that was asked for is not there; Earshot never falls back in silence."""
+
+    REASON = "PROVIDER_UNAVAILABLE"

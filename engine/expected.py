@@ -69,7 +69,7 @@ def _furthest(served: FloatArray, expected: Any, places: list[int]) -> Worst:
 
 def _read(path: Path) -> Any:
     if not path.is_file():
-        raise InputNotFound(f"{path}: no such file")
+        raise InputNotFound(path, "is no file; name an existing parquet file with --expected")
     try:
         table = pq.read_table(path)
     except (pa.ArrowInvalid, OSError) as problem:

@@ -31,10 +31,20 @@ def write_golden(engine: Engine, requests: Iterable[RecommendRequest], directory
 def prove(engine: Engine, directory: Path) -> None:
     """Ask every golden request again. Raises ArtifactError(QUALITY_GATE) with the first slate that came out differently."""
     path = directory / FILE_NAME
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(_read_lines(path), 1):
         problem = _disproof(engine, line)
         if problem:
             raise ArtifactError(path, ArtifactReason.QUALITY_GATE, f"line {number}: {problem}")
+
+
+def _read_lines(path: Path) -> list[str]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as problem:
+        raise ArtifactError(path, ArtifactReason.QUALITY_GATE, f"cannot be read ({problem}); build the bundle again") from problem
+    if not lines:
+        raise ArtifactError(path, ArtifactReason.QUALITY_GATE, "holds no golden request, so nothing proves the bundle; build it again")
+    return lines
 
 
 def _disproof(engine: Engine, line: str) -> str:
@@ -43,7 +53,7 @@ def _disproof(engine: Engine, line: str) -> str:
         golden = json.loads(line)
         request = _request_from_json(golden["request"])
         expected = [(str(creator_id), float(score)) for creator_id, score in golden["slate"]]
-    except (ValueError, KeyError, TypeError) as problem:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as problem:
         return f"is no golden request ({problem!r}); build the bundle again"
     try:
         served = [(str(creator_id), float(score)) for creator_id, score in _answer(engine, request)]

@@ -9,17 +9,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bundle.open import Bundle, check_files, check_tables, open_bundle
+from bundle.open import Bundle, check_files, check_tables, open_bundle, read_manifest
 from domain.candidates import Candidates, Source
 from domain.columns import InputSchema
 from domain.deadline import Clock, Deadline
+from domain.errors import ArtifactError, ArtifactReason, ConfigurationError
 from domain.progress import SILENT
 from domain.request import User
 from domain.slate import Profile
 from domain.stages import Progress, Ranker
+from engine.blame import blaming
 from engine.budget import RankingCost, measure_cost
 from engine.golden import prove
 from engine.look_up import UserLookUp
+from engine.memory import check_room, limited
 from engine.rank_within import OnFailure, RankWithin
 from engine.recommend import Engine, Way
 from engine.sample_request import sample_user
@@ -55,14 +58,24 @@ class Prepared:
     def start(self, options: StartOptions, clock: Clock, on_failure: OnFailure) -> Engine:
         """Create the ONNX sessions, warm up, measure the ranking cost and prove the golden requests.
 
-        Raises ArtifactError when the bundle does not give its golden slates, ProviderUnavailable when the provider is not there.
+        Raises ArtifactError when the bundle does not give its golden slates or contradicts itself, ProviderUnavailable for a provider that is absent.
         """
+        with blaming(self.bundle.path, ArtifactReason.MANIFEST_INVALID, "starting it"):
+            if options.provider != "cpu":  # drivers of GPUs reserve more addresses than there is memory
+                return self._start(options, clock, on_failure)
+            with limited():
+                return self._start(options, clock, on_failure)
+
+    def _start(self, options: StartOptions, clock: Clock, on_failure: OnFailure) -> Engine:
         rankers = self._start_rankers(options.provider)
-        costs = {name: self._warm_up(ranker, clock) for name, ranker in rankers.items()}
+        costs = {}
+        for name, ranker in rankers.items():
+            with blaming(self.rankers[name].directory, ArtifactReason.MODEL_SIGNATURE, "running its ranker for the first time"):
+                costs[name] = self._warm_up(ranker, clock)
         ways = {}
         for name, profile in self.bundle.manifest.profiles.items():
             ranker = rankers[profile.ranker]
-            ranker.check_objective(profile.objective)
+            self._check_objective(name, ranker, profile)
             similarity_order = SimilarityRanker(self.bundle.creators)
             within = RankWithin(ranker, similarity_order, costs[profile.ranker], profile.objective, on_failure, fell_back=ranker.served.fell_back)
             ways[name] = self._way(profile, within, ranker.schema)
@@ -70,6 +83,12 @@ class Prepared:
         if not options.proved:
             prove(self._as_built(engine), self.bundle.path)
         return engine
+
+    def _check_objective(self, name: str, ranker: OnnxRanker, profile: Profile) -> None:
+        try:
+            ranker.check_objective(profile.objective)
+        except ConfigurationError as problem:
+            raise ArtifactError(self.bundle.path / "manifest.json", ArtifactReason.MANIFEST_INVALID, f'profile "{name}": {problem}') from problem
 
     def _start_rankers(self, provider: str) -> Mapping[str, OnnxRanker]:
         from ranking.open import start_ranker  # noqa: PLC0415 - brings onnxruntime, which must not be in a process that will still fork
@@ -107,14 +126,21 @@ def prepare(path: Path, progress: Progress = SILENT, clock: Clock | None = None)
 
     clock: in seconds, for who will serve: the crossover between index and scan is fitted to this machine. Raises ArtifactError or InputNotFound.
     """
-    bundle = open_bundle(path)
-    check_files(path, bundle.manifest, progress)
-    check_tables(bundle)
-    return load(bundle, clock)
+    with blaming(path, ArtifactReason.MANIFEST_INVALID, "opening it"):
+        check_files(path, read_manifest(path)[0], progress)  # before anything is opened: what was damaged is called so
+        bundle = open_bundle(path)
+        check_tables(bundle)
+        check_room(path, bundle.manifest)
+        with limited():
+            return load(bundle, clock)
 
 
 def load(bundle: Bundle, clock: Clock | None = None) -> Prepared:
     """Load indexes and tables of a bundle whose files were checked, or have just been written. clock: as of `prepare`."""
+    for name, description in bundle.manifest.indexes.items():
+        if description.get("space") != bundle.manifest.space:
+            text = f'the index "{name}" is for the space {description.get("space")!r:.80}, the bundle for "{bundle.manifest.space}"; build it again'
+            raise ArtifactError(bundle.path / "manifest.json", ArtifactReason.INDEX_MISMATCH, text)
     retrievers = {
         name: open_retriever(bundle.path / "indexes" / name, description, bundle.creators, bundle.manifest.emerging_tiers, clock)
         for name, description in bundle.manifest.indexes.items()

@@ -20,6 +20,10 @@ __all__ = ["Binding", "read_binding"]
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 MAX_SEQUENCE_LENGTH = 100_000  # one request's tensors stay in megabytes; a longer one is a typing error
+NO_BINDING = (
+    "nothing says how the model's inputs are fed; put your columns into what is printed on stdout, write it to a file, and name that with --binding "
+    f'(or put the same as JSON into metadata_props["{METADATA_KEY}"])'
+)
 
 
 def read_binding(model: Path, binding: Path | None) -> Binding:
@@ -32,30 +36,23 @@ def read_binding(model: Path, binding: Path | None) -> Binding:
     loaded = load_model(model)
     text = metadata_binding(loaded)
     if text is None:
-        raise ArtifactError(model, ArtifactReason.BINDING_INVALID, _no_binding(binding_skeleton(read_signature(loaded, model))))
+        raise ArtifactError(model, ArtifactReason.BINDING_INVALID, NO_BINDING, example=binding_skeleton(read_signature(loaded, model)))
     return parse_binding(_read_json(text, model), f"{model} (metadata {METADATA_KEY})", None)
-
-
-def _no_binding(skeleton: str) -> str:
-    return (
-        f"nothing says how the model's inputs are fed; write a file like the one below, with your columns, and name it with --binding "
-        f'(or put the same as JSON into metadata_props["{METADATA_KEY}"]):\n\n{skeleton}'
-    )
 
 
 def _read_toml(path: Path) -> Mapping[str, Any]:
     try:
         return tomllib.loads(path.read_bytes().decode())
     except OSError as problem:
-        raise InputNotFound(f"{path}: cannot be read ({problem.strerror}); name an existing file with --binding") from problem
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
+        raise InputNotFound(path, f"cannot be read ({problem.strerror}); name an existing file with --binding") from problem
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as problem:
         raise ArtifactError(path, ArtifactReason.BINDING_INVALID, f"is not TOML: {problem}; correct the file") from problem
 
 
 def _read_json(text: str, model: Path) -> Mapping[str, Any]:
     try:
         data = json.loads(text)
-    except ValueError as problem:
+    except (ValueError, RecursionError) as problem:
         text = f"metadata {METADATA_KEY} is not JSON: {problem}; correct it, or name a binding file with --binding"
         raise ArtifactError(model, ArtifactReason.BINDING_INVALID, text) from problem
     if not isinstance(data, dict):

@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib import format as npy_format
 
 from domain.arrays import AnyArray
 from domain.columns import Creators
-from domain.errors import ArtifactError, ArtifactReason, InputNotFound
+from domain.errors import ArtifactError, ArtifactReason
 from ranking.bound import Binding
-from ranking.plan import BINDING_FILE, FORMS, TABLES_FOLDER, RankerDescription, TableInput
+from ranking.check_description import check_description
+from ranking.plan import BINDING_FILE, FORMS, SERVED_FILE, TABLES_FOLDER, RankerDescription, TableInput
+from ranking.served_graph import check_served_graph
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +31,10 @@ class LoadedRanker:
 
 
 def load_ranker(directory: Path, description: Mapping[str, Any], creators: Creators) -> LoadedRanker:
-    """The ranker in `directory`. description: what `RankerDescription.to_json` gave. Raises ArtifactError, InputNotFound."""
+    """The ranker in `directory`. description: what `RankerDescription.to_json` gave. Raises ArtifactError."""
     parsed = _parse(directory, description)
+    check_description(parsed, directory.name, creators)
+    check_served_graph(directory / SERVED_FILE)
     tables = {table.name: _load_table(directory / TABLES_FOLDER, table, creators) for table in parsed.tables}
     return LoadedRanker(directory, parsed, _read_binding(directory), tables)
 
@@ -42,7 +47,7 @@ def read_ranker(directory: Path, description: Mapping[str, Any]) -> tuple[Ranker
 def _parse(directory: Path, description: Mapping[str, Any]) -> RankerDescription:
     try:
         parsed = RankerDescription.from_json(description)
-    except (KeyError, TypeError, ValueError) as problem:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as problem:
         text = f'the description of the ranker "{directory.name}" is incomplete ({problem!r}); build the bundle again'
         raise ArtifactError("manifest.json", ArtifactReason.MANIFEST_INVALID, text) from problem
     if parsed.form not in FORMS:
@@ -54,11 +59,18 @@ def _parse(directory: Path, description: Mapping[str, Any]) -> RankerDescription
 def _read_binding(directory: Path) -> Binding:
     path = directory / BINDING_FILE
     try:
-        return Binding.from_json(json.loads(path.read_bytes()))
+        return _with_codes_that_fit(Binding.from_json(json.loads(path.read_bytes())))
     except OSError as problem:
-        raise InputNotFound(f"{path}: cannot be read ({problem.strerror}); build the bundle again") from problem
-    except (ValueError, KeyError, TypeError, AttributeError) as problem:
+        raise ArtifactError(path, ArtifactReason.CHECKSUM_MISMATCH, f"cannot be read ({problem.strerror}); build the bundle again") from problem
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as problem:
         raise ArtifactError(path, ArtifactReason.BINDING_INVALID, f"is not what a build writes ({problem!r}); build the bundle again") from problem
+
+
+def _with_codes_that_fit(binding: Binding) -> Binding:
+    """The same. Raises OverflowError when a vocabulary has a code beyond int64: encoding a text would fail, request by request."""
+    for vocabulary in binding.vocabularies.values():
+        np.array([vocabulary.first, vocabulary.first + len(vocabulary.values), vocabulary.unknown], np.int64)
+    return binding
 
 
 def _load_table(directory: Path, table: TableInput, creators: Creators) -> AnyArray:
@@ -68,13 +80,16 @@ def _load_table(directory: Path, table: TableInput, creators: Creators) -> AnyAr
         return np.asarray(creators.embeddings)
     path = directory / table.file
     try:
+        with path.open("rb") as file:  # a header may promise more than there is, or than memory holds
+            npy_format.read_magic(file)
+            shape, by_columns, dtype = npy_format.read_array_header_1_0(file)
+        if dtype != np.dtype(table.dtype) or shape != table.shape or by_columns:
+            text = f"holds {dtype} {shape!r:.80}, the manifest says {table.dtype} {table.shape}; build the bundle again"
+            raise ArtifactError(path, ArtifactReason.FEATURES_INVALID, text)
         array: AnyArray = np.load(path, allow_pickle=False)
     except OSError as problem:
-        raise InputNotFound(f"{path}: cannot be read ({problem}); build the bundle again") from problem
-    except (ValueError, EOFError) as problem:
+        raise ArtifactError(path, ArtifactReason.CHECKSUM_MISMATCH, f"cannot be read ({problem}); build the bundle again") from problem
+    except (ValueError, EOFError, MemoryError, RecursionError) as problem:
         raise ArtifactError(path, ArtifactReason.FEATURES_INVALID, f"is no plain array ({problem}); build the bundle again") from problem
-    if array.dtype != np.dtype(table.dtype) or array.shape != table.shape or not array.flags.c_contiguous or len(array) != len(creators):
-        text = f"holds {array.dtype} {array.shape}, the manifest says {table.dtype} {table.shape}; build the bundle again"
-        raise ArtifactError(path, ArtifactReason.FEATURES_INVALID, text)
     array.flags.writeable = False
     return array

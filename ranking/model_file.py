@@ -29,7 +29,7 @@ def load_model(path: Path) -> ModelProto:
             _refuse(path, ArtifactReason.MODEL_INVALID, f"has {size} bytes, more than an ONNX file can; export the weights as external data")
         data = path.read_bytes()
     except OSError as problem:
-        raise InputNotFound(f"{path}: cannot be read ({problem.strerror}); name an existing ONNX file with --ranker") from problem
+        raise InputNotFound(path, f"cannot be read ({problem.strerror}); name an existing ONNX file with --ranker") from problem
     if not data:
         _refuse(path, ArtifactReason.MODEL_INVALID, "is empty; export the model again")
     try:

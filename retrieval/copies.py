@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.lib import format as npy_format
 
 from domain.arrays import AnyArray, FloatArray, RowArray
 from domain.errors import ArtifactError, ArtifactReason
@@ -74,11 +75,14 @@ def read_copies(directory: Path, copy_count: int, creator_count: int) -> Copies:
         return no_copies()
     path = directory / COPIES_FILE
     try:
+        with path.open("rb") as file:  # a header may promise more than there is, or than memory holds
+            npy_format.read_magic(file)
+            shape, _, dtype = npy_format.read_array_header_1_0(file)
+        if dtype != np.dtype("<i8") or shape != (2, copy_count):
+            raise _corrupt(path, f"holds {dtype} {shape!r:.80}, not int64 (2, {copy_count})")
         pairs: AnyArray = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, MemoryError, RecursionError) as error:
         raise _corrupt(path, f"cannot be read ({error})") from error
-    if pairs.dtype != np.dtype("<i8") or pairs.shape != (2, copy_count):
-        raise _corrupt(path, f"holds {pairs.dtype} {pairs.shape}, not int64 (2, {copy_count})")
     copies = Copies(pairs[0].copy(), pairs[1].copy())
     if pairs.min() < 0 or pairs.max() >= creator_count or (np.diff(copies.representatives) < 0).any() or len(np.unique(copies.rows)) != copy_count:
         raise _corrupt(path, "names rows that do not exist, out of order or twice")

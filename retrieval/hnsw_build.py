@@ -63,12 +63,12 @@ def _save(index: hnswlib.Index, path: Path) -> None:
         index.save_index(str(unfinished))
         written, wanted = unfinished.stat().st_size, int(index.index_file_size())
         if written != wanted:
-            raise OutputNotWritable(f"{path}: {written} of {wanted} bytes were written; is the disk full?")
+            raise OutputNotWritable(path, f"{written} of {wanted} bytes were written; is the disk full?")
         with unfinished.open("rb") as file:
             os.fsync(file.fileno())
         unfinished.replace(path)
     except (OSError, RuntimeError) as error:
-        raise OutputNotWritable(f"{path}: cannot be written ({error})") from error
+        raise OutputNotWritable(path, f"cannot be written ({error})") from error
     finally:
         unfinished.unlink(missing_ok=True)
 

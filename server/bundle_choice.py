@@ -34,7 +34,7 @@ def choose_bundle(settings: Settings) -> KnownBundle:
         return _read(settings.bundle)
     assert settings.bundles is not None
     if not settings.bundles.is_dir():
-        raise InputNotFound(f"{settings.bundles}: no such directory; give one that holds bundles")
+        raise InputNotFound(settings.bundles, "is no directory; give one that holds bundles")
     channel = settings.bundles / CHANNEL
     return _wanted(settings.bundles, channel) if channel.exists() else _only(settings.bundles)
 
@@ -70,7 +70,7 @@ def _readable(paths: Iterable[Path]) -> list[KnownBundle]:
 def _only(directory: Path) -> KnownBundle:
     paths = _candidates(directory)
     if not paths:
-        raise InputNotFound(f"{directory}: holds no bundle; build one into it with `earshot build --out {directory}/NAME`")
+        raise InputNotFound(directory, f"holds no bundle; build one into it with `earshot build --out {directory}/NAME`")
     if len(paths) > 1:
         names = ", ".join(path.name for path in paths[:5])
         raise ConfigurationError(f"{directory} holds {len(paths)} bundles ({names}); name one with --bundle, or write {directory / CHANNEL}")
@@ -88,7 +88,7 @@ def _wanted(directory: Path, channel: Path) -> KnownBundle:
             f'wants bundle "{version}" with the digest {digest}, the one there has {of_version[0].digest}; publish the right one, or correct the file'
         )
         raise ArtifactError(channel, ArtifactReason.CHECKSUM_MISMATCH, text)
-    raise InputNotFound(f'{channel}: wants bundle "{version}", which is not in {directory}; publish it there, or correct the file')
+    raise InputNotFound(channel, f'wants bundle "{version}", which is not in {directory}; publish it there, or correct the file')
 
 
 def _read_channel(channel: Path) -> tuple[str, str]:

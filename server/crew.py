@@ -170,7 +170,13 @@ class Crew:
             log(logging.ERROR, "worker died", worker_pid=pid, exit_code=code, life_s=round(life_s, 3), next_in_s=delay_s)
             self._early_deaths += not self._proved
             if not self._proved and self._early_deaths >= HOPELESS_DEATHS:
-                self._tell({"state": "failed", "exit_code": exits.FAILURE, "text": f"workers die before they serve (exit code {code}); see the log"})
+                self._tell(
+                    {
+                        "state": "failed",
+                        "exit_code": exits.FAILURE,
+                        "text": f"{self._assignment.bundle}: FAILED: workers die before they serve (exit code {code}); see the log",
+                    }
+                )
                 self._give_up(exits.FAILURE)
 
     def _give_up(self, code: int) -> None:

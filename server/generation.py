@@ -36,7 +36,7 @@ def main() -> int:
     try:
         prepared = prepare(assignment.bundle, clock=time.monotonic)
     except EarshotError as problem:
-        send(assignment.report_fd, {"state": "failed", "exit_code": exits.exit_code(problem), "text": str(problem)})
+        send(assignment.report_fd, {"state": "failed", "exit_code": exits.exit_code(problem), "text": problem.line()})
         return exits.exit_code(problem)
     _refuse_early_imports()
     gc.collect()

@@ -17,6 +17,9 @@ from domain.errors import EarshotError
 class PortInUse(EarshotError):
     """Somebody else listens there. Exit code 1."""
 
+    WHERE = "network"
+    REASON = "PORT_IN_USE"
+
 
 @dataclass(frozen=True, slots=True)
 class HeldPort:

@@ -109,7 +109,8 @@ class Supervisor:
             return exits.OK
         text = self._failure["text"] if self._failure else f"exit code {code}"
         if not self._readiness.announced and (code in exits.LASTING or self._starts >= COLD_START_ATTEMPTS):
-            _tell_person(text if self._failure else f"the process that loads the bundle keeps dying ({text}); see its log")
+            bundle = self._assignment.bundle
+            _tell_person(text if self._failure else f"{bundle}: FAILED: the process that loads it keeps dying ({text}); see its log")
             return code if code in exits.LASTING else exits.FAILURE
         delay_s = self._backoff.delay_s(self._clock() - self._started_s)
         self._due_s = self._clock() + delay_s

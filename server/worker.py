@@ -44,7 +44,7 @@ def run_worker(prepared: Prepared, assignment: Assignment, place: int, report_fd
         gc.freeze()
         plane.start()
     except EarshotError as problem:
-        send(report_fd, {"state": "failed", "place": place, "exit_code": exits.exit_code(problem), "text": str(problem)})
+        send(report_fd, {"state": "failed", "place": place, "exit_code": exits.exit_code(problem), "text": problem.line()})
         return exits.exit_code(problem)
     send(report_fd, {"state": "serving", "place": place, "pid": os.getpid()})
     log(logging.INFO, "serving", place=place, start_s=round(time.monotonic() - started_s, 3))

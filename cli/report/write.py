@@ -16,9 +16,9 @@ def write_report(bundle: Path, out: Path) -> int:
     Raises OutputNotWritable, also for a place inside the bundle: a file that its manifest does not list would make the bundle unservable.
     """
     if out.resolve().is_relative_to(bundle.resolve()):
-        raise OutputNotWritable(f"{out} lies inside the bundle, which never changes; write the report elsewhere")
+        raise OutputNotWritable(out, "lies inside the bundle, which never changes; write the report elsewhere")
     if out.is_dir():
-        raise OutputNotWritable(f"{out} is a directory; name a file, for instance {out / 'report.html'}")
+        raise OutputNotWritable(out, f"is a directory; name a file, for instance {out / 'report.html'}")
     data = page(survey(bundle)).encode()
     draft = out.with_name(f".{out.name}.{os.getpid()}.partial")
     try:
@@ -28,5 +28,5 @@ def write_report(bundle: Path, out: Path) -> int:
         finally:
             draft.unlink(missing_ok=True)
     except OSError as problem:
-        raise OutputNotWritable(f"{out} cannot be written: {problem.strerror or problem}; name another file") from problem
+        raise OutputNotWritable(out, f"cannot be written: {problem.strerror or problem}; name another file") from problem
     return len(data)

@@ -235,3 +235,27 @@ def test_everything_that_is_opened_is_read_only_and_mapped(bundle):
     for array in (creators.ids, creators.id_order, creators.embeddings, creators.columns["followers"].values):
         assert not array.flags.writeable
         assert not array.flags.owndata
+
+
+def test_a_manifest_that_was_changed_since_is_refused_whatever_it_says(bundle):
+    path = bundle / "manifest.json"
+    whole = path.read_bytes()
+    for before, after in ((b'"version": "v1"', b'"version": "v2"'), (b'"recall": 0.97', b'"recall": 0.98'), (b'"kind": "hnsw"', b'"kind": "flat"')):
+        assert before in whole
+        path.write_bytes(whole.replace(before, after, 1))
+        with pytest.raises(ArtifactError, match="was changed") as caught:
+            check_files(bundle, read_manifest(bundle)[0], Silent())
+        assert caught.value.reason is ArtifactReason.MANIFEST_INVALID
+    path.write_bytes(whole.replace(b"{", b'{"note": "mine",', 1))
+    check_files(bundle, read_manifest(bundle)[0], Silent())  # keys that nobody knows may be added
+
+
+def test_ids_that_cannot_be_sent_are_refused(bundle):
+    for ids in (put(1, b"\xff"), put(1, b"\xc3")):
+        edit("creators/ids.npy", ids)(bundle)
+        values = np.load(bundle / "creators/ids.npy")
+        order = np.argsort(values)
+        store(bundle / "creators/id_order.npy", order)
+        store(bundle / "creators/id_ranks.npy", np.argsort(order))
+        with pytest.raises(ArtifactError, match="UTF-8"):
+            check_tables(open_bundle(bundle))

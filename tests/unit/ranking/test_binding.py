@@ -79,13 +79,14 @@ def test_without_any_binding_the_refusal_brings_one_to_paste():
     with pytest.raises(ArtifactError) as refused:
         read_binding(MODELS / "torch_dynamo_attention.onnx", None)
     assert refused.value.reason is ArtifactReason.BINDING_INVALID
-    skeleton = parse(refused.value.text.split("\n\n", 1)[1])
+    assert "stdout" in refused.value.text
+    skeleton = parse(refused.value.example)
     assert [(i.name, i.per, i.length) for i in skeleton.inputs] == [
         ("creator", "candidate", 0),
         ("history", "request", 6),
         ("history_mask", "request", 0),
     ]
-    assert "add up to 8" in refused.value.text
+    assert "add up to 8" in refused.value.example
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 
-from domain.errors import ArtifactError, ArtifactReason, ConfigurationError, InputNotFound, ProviderUnavailable
+from domain.errors import ArtifactError, ArtifactReason, ConfigurationError, ProviderUnavailable
 from ranking.open import open_ranker
 from ranking.session import open_session, session_options
 from tests.unit.ranking.ranking_world import MODELS, binding_text, compile_model, make_candidates, make_creators, make_user, weighing
@@ -99,8 +99,9 @@ def test_threads_share_one_ranker(compiled):
 @pytest.mark.parametrize("missing", ["binding.json", "tables/0.npy"])
 def test_a_missing_file_is_named(compiled, missing):
     (compiled.directory / missing).unlink()
-    with pytest.raises(InputNotFound, match=missing):
+    with pytest.raises(ArtifactError, match=missing) as refused:
         reopen(compiled)
+    assert refused.value.reason is ArtifactReason.CHECKSUM_MISMATCH
 
 
 @pytest.mark.parametrize(

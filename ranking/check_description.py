@@ -1,0 +1,67 @@
+"""Holds what a manifest says about a ranker against what a build can write, before anything is allocated or opened by it."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import NoReturn
+
+from domain.columns import ColumnSpec, Creators
+from domain.errors import ArtifactError, ArtifactReason
+from ranking.plan import RankerDescription, RequestInput, TableInput
+
+DTYPES = frozenset(["bool", *(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)), "float16", "float32", "float64"])
+TABLE_FILE = re.compile(r"[A-Za-z0-9_-]{1,64}\.npy")
+MAX_REQUEST_ELEMENTS = 1 << 26  # a quarter of a gigabyte of float32 per request: far above what any ranker reads
+
+
+def check_description(description: RankerDescription, name: str, creators: Creators) -> None:
+    """Refuse tables outside the ranker's folder or of another length than the catalogue, types that are no plain numbers, and inputs without measure.
+
+    Raises ArtifactError(MANIFEST_INVALID).
+    """
+    named = [description.prefix, *(r.name for r in description.requests), *(t.name for t in description.tables)]
+    if not all(isinstance(text, str) and text for text in named):
+        _refuse(name, "has an input without a name")
+    if not all(math.isfinite(weight) for weight in description.objective.values()):
+        _refuse(name, "has an objective that is not finite")
+    for spec in (*description.user, *description.context):
+        _check_spec(name, spec)
+    for table in description.tables:
+        _check_table(name, table, creators)
+    for request in description.requests:
+        _check_request(name, request)
+
+
+def _check_spec(name: str, spec: ColumnSpec) -> None:
+    if not isinstance(spec.name, str) or spec.dtype not in DTYPES or not 0 <= spec.width <= MAX_REQUEST_ELEMENTS:
+        _refuse(name, f"reads a column {spec.name!r:.80} of {spec.width} x {spec.dtype!r:.80}")
+
+
+def _check_table(name: str, table: TableInput, creators: Creators) -> None:
+    if table.dtype not in DTYPES or not table.shape or not all(_is_count(length) for length in table.shape) or table.shape[0] != len(creators):
+        _refuse(name, f"has a table {table.name!r:.80} of {table.dtype!r:.80} {table.shape!r:.80} for {len(creators)} creators")
+    if not isinstance(table.file, str) or (table.file and TABLE_FILE.fullmatch(table.file) is None):
+        _refuse(name, f"has a table in {table.file!r:.80}, which is no file of its folder")
+    if not table.file and (table.dtype, table.shape) != ("float32", creators.embeddings.shape):
+        _refuse(name, f"takes the embeddings as {table.dtype} {table.shape}, they are float32 {creators.embeddings.shape}")
+
+
+def _check_request(name: str, request: RequestInput) -> None:
+    if request.dtype not in DTYPES or not all(_is_count(length) for length in (*request.shape, request.length)):
+        _refuse(name, f"has an input {request.name!r:.80} of {request.dtype!r:.80} {request.shape!r:.80}")
+    for column in request.columns:
+        _check_spec(name, column.spec)
+        if not 0 <= column.width <= MAX_REQUEST_ELEMENTS or column.clip < 0:
+            _refuse(name, f"reads {column.ref.text} {column.width} wide")
+    count = (request.length or 1) * request.width
+    if count > MAX_REQUEST_ELEMENTS or count != math.prod(request.shape):
+        _refuse(name, f"has an input {request.name!r:.80} of the shape {request.shape!r:.80}, its columns have {count} elements")
+
+
+def _is_count(length: object) -> bool:
+    return isinstance(length, int) and not isinstance(length, bool) and 0 <= length < 2**40
+
+
+def _refuse(name: str, text: str) -> NoReturn:
+    raise ArtifactError("manifest.json", ArtifactReason.MANIFEST_INVALID, f'the ranker "{name}" {text}; build the bundle again')
