@@ -14,6 +14,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
@@ -21,7 +22,8 @@ import pytest
 from demo.files import demo_files
 from domain.progress import SILENT
 from engine.build import BuildOptions, build
-from tests.integration.mutated_bundles import HOSTILE, Mutation, mutate, seal
+from tests.integration.hostile_bundles import HOSTILE
+from tests.integration.mutated_bundles import Mutation, mutate, seal
 from tests.integration.server_process import ROOT, environment
 
 COUNT = int(os.environ.get("MUTATIONS", "100"))
@@ -39,18 +41,12 @@ def bundle(tmp_path_factory):
     embeddings = creators["embedding"].to_pylist()
     shared = [*embeddings[:-40], *[embeddings[0]] * 40]
     place = creators.column_names.index("embedding")
-    creators = creators.set_column(place, "embedding", pc.cast(pa_list(shared), creators.schema.field("embedding").type))
+    creators = creators.set_column(place, "embedding", pc.cast(pa.array(shared), creators.schema.field("embedding").type))
     pq.write_table(creators, directory / "creators.parquet")
     pq.write_table(users, directory / "users.parquet")
     options = {"ranker": files.ranker, "binding": files.binding, "out": directory / "bundle", "bundle_version": "small", "threads": 1}
     build(BuildOptions(creators=directory / "creators.parquet", users=directory / "users.parquet", **options), SILENT)
     return directory / "bundle"
-
-
-def pa_list(values):
-    import pyarrow as pa
-
-    return pa.array(values)
 
 
 class Trier:

@@ -16,7 +16,8 @@ import pytest
 from onnx import TensorProto, helper
 
 from cli.main import main
-from tests.integration.mutated_bundles import HOSTILE, seal
+from tests.integration.hostile_bundles import HOSTILE
+from tests.integration.mutated_bundles import seal
 from tests.integration.server_process import run_command
 from tests.worlds import row_wise_world
 
