@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from onnx import TensorProto, helper
+import onnx
+from onnx import TensorProto, helper, numpy_helper
 
 from retrieval.hnsw_file import HEADER
 
@@ -110,6 +111,32 @@ def _loop() -> Any:
     return helper.make_node("Loop", ["", ""], ["y"], body=body)
 
 
+def _between_scores(*nodes: Any, **constants: np.ndarray) -> Callable[[Path], None]:
+    """The real served graph with nodes that take "before" and give "after" in the way of its scores."""
+
+    def change(bundle: Path) -> None:
+        path = bundle / RANKER / "served.onnx"
+        model = onnx.load_from_string(path.read_bytes())
+        scores = model.graph.output[0].name
+        last = next(node for node in model.graph.node if scores in node.output)
+        last.output[list(last.output).index(scores)] = "before"
+        for node in model.graph.node:
+            node.input[:] = ["before" if name == scores else name for name in node.input]
+        model.graph.node.extend([*nodes, helper.make_node("Identity", ["after"], [scores])])
+        model.graph.initializer.extend(numpy_helper.from_array(values, name) for name, values in constants.items())
+        path.write_bytes(model.SerializeToString())
+
+    return change
+
+
+def _for_ever() -> Any:
+    names = (("n", TensorProto.INT64, []), ("go", TensorProto.BOOL, []), ("x", TensorProto.FLOAT, None))
+    inputs = [helper.make_tensor_value_info(*value) for value in names]
+    outputs = [helper.make_tensor_value_info("go_on", TensorProto.BOOL, []), helper.make_tensor_value_info("y", TensorProto.FLOAT, None)]
+    body = helper.make_graph([helper.make_node("Identity", ["go"], ["go_on"]), helper.make_node("Identity", ["x"], ["y"])], "body", inputs, outputs)
+    return helper.make_node("Loop", ["", "true", "before"], ["after"], body=body)
+
+
 _TABLE = ("rankers", "default", "tables", 0)
 _REQUEST = ("rankers", "default", "requests", 0)
 _INDEX = ("indexes", "default")
@@ -166,6 +193,15 @@ HOSTILE: dict[str, Callable[[Path], None]] = {
     "graph of foreign operators": _graph(helper.make_node("Run", ["big"], ["y"], domain="evil"), domain="evil"),
     "graph with weights in /etc": _graph(helper.make_node("Identity", ["big"], ["y"]), external="../../../../../../etc/hostname"),
     "graph with weights at /": _graph(helper.make_node("Identity", ["big"], ["y"]), external="/etc/hostname"),
+    "graph that runs for ever": _between_scores(_for_ever(), true=np.array(True)),
+    "graph of 400 GB that are computed": _between_scores(
+        helper.make_node("Mul", ["million", "tenth"], ["length"]),
+        helper.make_node("ConstantOfShape", ["length"], ["big"]),
+        helper.make_node("ReduceMax", ["big"], ["most"], keepdims=0),
+        helper.make_node("Add", ["before", "most"], ["after"]),
+        million=np.array([10**6]),
+        tenth=np.array([10**5]),
+    ),
     "golden empty": _written("golden.jsonl", b""),
     "golden of no JSON": _written("golden.jsonl", b"\xff\xfe"),
     "golden nested deeply": _written("golden.jsonl", DEEP),
