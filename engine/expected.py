@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from domain.arrays import FloatArray, RowArray
+from domain.arrays import AnyArray, FloatArray, RowArray
 from domain.candidates import Candidates, Source
 from domain.deadline import Deadline
 from domain.errors import ArtifactError, ArtifactReason, InputNotFound, RequestError
@@ -29,10 +29,32 @@ CONTEXT_PREFIX = "context."
 class Worst:
     """The pair that is furthest from what the trainer got. difference: beyond what float32 explains."""
 
-    difference: float = -np.inf
-    row: int = 0
-    expected: float = 0.0
-    served: float = 0.0
+    difference: float
+    row: int
+    expected: float
+    served: float
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedScores:
+    """n pairs: who, what, the score that the trainer got and the one that is served, float64 [n] both."""
+
+    user_ids: list[str]
+    creator_ids: list[str]
+    expected: AnyArray
+    served: AnyArray
+
+
+def score_expected(path: Path, engine: Engine) -> ExpectedScores:
+    """Score every (user, creator, context) row of the file as a request would. Raises as `check_expected` does, but for the difference."""
+    table = _read(path)
+    ids = table.column("creator_id").to_pylist()
+    served = np.empty(len(ids))
+    for request, places in _by_request(path, table):
+        rows = _rows(path, engine, [ids[p] for p in places], places)
+        served[places] = _score(path, engine, request, rows, places[0])
+    expected = np.asarray(table.column("score").to_numpy(zero_copy_only=False), np.float64)
+    return ExpectedScores(table.column("user_id").to_pylist(), ids, expected, served)
 
 
 def check_expected(path: Path, engine: Engine) -> int:
@@ -41,30 +63,23 @@ def check_expected(path: Path, engine: Engine) -> int:
     Columns: user_id, creator_id, score, and any `context.<name>`. Raises ArtifactError(QUALITY_GATE) with the worst pair above the tolerance,
     ArtifactError(INPUT_INVALID) for a file that cannot be used, InputNotFound.
     """
-    table = _read(path)
-    ids = table.column("creator_id").to_pylist()
-    users = table.column("user_id").to_pylist()
-    expected = np.asarray(table.column("score").to_numpy(zero_copy_only=False), np.float64)
-    worst = Worst()
-    for request, places in _by_request(path, table):
-        rows = _rows(path, engine, [ids[p] for p in places], places)
-        served = _score(path, engine, request, rows, places[0])
-        worst = max(worst, _furthest(served, expected[places], places), key=lambda w: w.difference)
+    scores = score_expected(path, engine)
+    worst = _furthest(scores.served, scores.expected)
     if not worst.difference <= TOLERANCE:
-        pair = f'user "{users[worst.row]}", creator "{ids[worst.row]}" (row {worst.row})'
+        pair = f'user "{scores.user_ids[worst.row]}", creator "{scores.creator_ids[worst.row]}" (row {worst.row})'
         text = (
             f"the served ranker gives {worst.served:.6g} where the trainer got {worst.expected:.6g} for {pair}; "
             "check the order of columns in the binding, the defaults, and that the features are the ones of training"
         )
         raise ArtifactError(path, ArtifactReason.QUALITY_GATE, text)
-    return len(ids)
+    return len(scores.served)
 
 
-def _furthest(served: FloatArray, expected: Any, places: list[int]) -> Worst:
-    differences = np.abs(served.astype(np.float64) - expected) - FLOAT32_TOLERANCE * np.abs(expected)
+def _furthest(served: AnyArray, expected: AnyArray) -> Worst:
+    differences = np.abs(served - expected) - FLOAT32_TOLERANCE * np.abs(expected)
     differences = np.where(np.isnan(differences), np.inf, differences)
     at = int(np.argmax(differences))
-    return Worst(float(differences[at]), places[at], float(expected[at]), float(served[at]))
+    return Worst(float(differences[at]), at, float(expected[at]), float(served[at]))
 
 
 def _read(path: Path) -> Any:
