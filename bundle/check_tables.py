@@ -17,8 +17,10 @@ from bundle.layout import (
     ID_ORDER,
     ID_RANKS,
     IDS,
+    LEAST_NORM,
     MARKET_ROWS,
     MARKETS,
+    MOST_NORM,
     NAMES,
     NORMS,
     TIERS,
@@ -33,6 +35,7 @@ from domain.errors import ArtifactError, ArtifactReason
 
 _BLOCK = 65_536
 _NORM_TOLERANCE = 1e-5
+_ROUNDED = 1 - _NORM_TOLERANCE  # the build measured in float32
 
 
 def check_creators(table: Path, creators: Creators) -> None:
@@ -81,15 +84,21 @@ def _check_id_texts(file: Path, ids: IdArray, first: int) -> None:
 
 
 def _check_embeddings(table: Path, embeddings: FloatArray) -> None:
-    _each(table / EMBEDDINGS, len(embeddings), lambda b: _directed(embeddings[b]), "is not finite or all zero")
+    _each(table / EMBEDDINGS, len(embeddings), lambda b: _measured(embeddings[b]), "is not finite, or its norm is one that no build lets pass")
 
 
-def _directed(embeddings: FloatArray) -> BoolArray:
-    return np.asarray(np.isfinite(embeddings).all(axis=1)) & np.asarray(embeddings.any(axis=1))
+def _measured(embeddings: FloatArray) -> BoolArray:
+    norms = _norms_of(embeddings)
+    return np.asarray((norms >= LEAST_NORM * _ROUNDED) & (norms * _ROUNDED <= MOST_NORM))  # false for what is not a number
+
+
+def _norms_of(embeddings: FloatArray) -> AnyArray:
+    norms: AnyArray = np.sqrt(np.einsum("ij,ij->i", embeddings, embeddings, dtype=np.float64))
+    return norms
 
 
 def _norms_match(embeddings: FloatArray, norms: FloatArray) -> BoolArray:
-    exact = np.sqrt(np.einsum("ij,ij->i", embeddings, embeddings, dtype=np.float64))
+    exact = _norms_of(embeddings)
     return np.asarray(np.abs(norms - exact) <= _NORM_TOLERANCE * exact)
 
 

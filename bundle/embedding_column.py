@@ -8,12 +8,10 @@ import numpy as np
 import pyarrow as pa
 
 from bundle.arrow_values import elements, is_list, is_text, plain_type, row_of_element, to_numpy, valid
-from bundle.layout import EMBEDDINGS, NORMS
+from bundle.layout import EMBEDDINGS, LEAST_NORM, MOST_NORM, NORMS
 from bundle.npy import NpyWriter
 from bundle.parquet import SourceColumn
 from domain.arrays import AnyArray, FloatArray, RowArray
-
-LEAST_NORM, MOST_NORM = 1e-6, 1e4  # one vector of norm 4e20 was returned by a fifth of all inner-product queries
 
 
 class EmbeddingWriter:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+
 from domain.errors import ArtifactError, ArtifactReason, ConfigurationError, FileError, RequestError, StageFailure
 
 MAX_TEXT = 300  # characters of a library's complaint
@@ -19,7 +21,8 @@ def blaming(path: Path, reason: ArtifactReason, doing: str) -> Iterator[None]:
     is refused like any other. FileError and ConfigurationError (a provider that is not there, say) leave as they are.
     """
     try:
-        yield
+        with np.errstate(all="ignore"):  # numbers that cannot be are refused, with more than a warning in front
+            yield
     except (FileError, ConfigurationError):
         raise
     except MemoryError as problem:

@@ -33,9 +33,11 @@ def free_bytes() -> int | None:
 
 
 @contextmanager
-def limited() -> Iterator[None]:
-    """Inside, an allocation beyond the free memory fails, as MemoryError or whatever a library makes of it, instead of ending processes."""
-    free = free_bytes()
+def limited(free: int | None) -> Iterator[None]:
+    """Inside, an allocation beyond the free memory fails, as MemoryError or whatever a library makes of it, instead of ending processes.
+
+    free: bytes; None limits nothing.
+    """
     if free is None:
         yield
         return

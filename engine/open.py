@@ -22,7 +22,7 @@ from engine.blame import blaming
 from engine.budget import RankingCost, measure_cost
 from engine.golden import prove
 from engine.look_up import UserLookUp
-from engine.memory import check_room, limited
+from engine.memory import check_room, free_bytes, limited
 from engine.rank_within import OnFailure, RankWithin
 from engine.recommend import Engine, Way
 from engine.sample_request import sample_user
@@ -63,7 +63,7 @@ class Prepared:
         with blaming(self.bundle.path, ArtifactReason.MANIFEST_INVALID, "starting it"):
             if options.provider != "cpu":  # drivers of GPUs reserve more addresses than there is memory
                 return self._start(options, clock, on_failure)
-            with limited():
+            with limited(free_bytes()):
                 return self._start(options, clock, on_failure)
 
     def _start(self, options: StartOptions, clock: Clock, on_failure: OnFailure) -> Engine:
@@ -131,7 +131,7 @@ def prepare(path: Path, progress: Progress = SILENT, clock: Clock | None = None)
         bundle = open_bundle(path)
         check_tables(bundle)
         check_room(path, bundle.manifest)
-        with limited():
+        with limited(free_bytes()):
             return load(bundle, clock)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bundle import creators, embedding_column, market_column, text_columns, tier_column, users
+from bundle import creators, layout, market_column, text_columns, tier_column, users
 from bundle.layout import FEATURE_NAME
 from domain.errors import ArtifactReason
 from engine.golden import REQUEST_COUNT
@@ -23,7 +23,7 @@ def test_every_reason_of_a_refusal_has_a_row():
     ("table", "column", "wanted"),
     [
         ("column of creators.parquet", "creator_id", f"1 to {creators.MOST_ID_BYTES} bytes"),
-        ("column of creators.parquet", "embedding", f"norm from {embedding_column.LEAST_NORM:g} to {embedding_column.MOST_NORM:g}"),
+        ("column of creators.parquet", "embedding", f"norm from {layout.LEAST_NORM:g} to {layout.MOST_NORM:g}"),
         ("column of creators.parquet", "markets", f"at most {market_column.MOST_MARKETS} "),
         ("column of creators.parquet", "tier", f"at most {tier_column.MOST_TIERS} "),
         ("column of creators.parquet", "labels", f"at most {text_columns.MOST_LABELS} "),
