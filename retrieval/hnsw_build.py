@@ -82,7 +82,9 @@ def _tuned(probe: Probe, path: Path, recall: float, progress: Progress) -> Index
     curve = tuple((point.effort, point.mean, point.milliseconds) for point in points)
     if enough is not None:
         return replace(planned, ef=enough.effort, recall=enough.promised, curve=curve)
-    if SHIPPED.of_index(least) >= planned.count:  # so small that every request is served by the scan, with full recall, and never by this graph
+    if (
+        SHIPPED.of_index(least, restricted=False) >= planned.count
+    ):  # so small that every request is served by the scan, with full recall, and never by this graph
         return replace(planned, ef=rungs[-1], recall=1.0, curve=curve)
     best = max(points, key=lambda point: point.promised)
     raise ArtifactError(

@@ -85,7 +85,7 @@ class IndexRetriever:
         affordable = self._cost_of_scan(restriction) - (0 if overlay is None else len(overlay))
         reach = self._first_reach(query, count, restriction, affordable)
         for _ in range(ATTEMPTS):
-            affordable -= self.costs.of_index(self._index.effort(reach))
+            affordable -= self.costs.of_index(self._index.effort(reach), restriction.restricts)
             if reach >= len(self._exact) or affordable <= 0.0:
                 return None
             found, allowed_count = _until(self._index.retrieve(query, reach, deadline), count, restriction)
@@ -97,7 +97,7 @@ class IndexRetriever:
     def _first_reach(self, query: FloatArray, count: int, restriction: Restriction, affordable: float) -> int:
         """How many of the nearest to look through first; all when the index cannot pay."""
         cheapest = self._index.effort(count)
-        if self.costs.of_index(cheapest) >= affordable:
+        if self.costs.of_index(cheapest, restriction.restricts) >= affordable:
             return len(self._exact)
         reach = restriction.reach(count)
         if not restriction.restricts or self._index.effort(reach) <= SURE * cheapest:

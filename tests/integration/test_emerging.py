@@ -24,7 +24,7 @@ def refuse(stage, failure):
 @pytest.fixture(scope="module")
 def prepared(demo_bundle):
     prepared = prepare(demo_bundle)
-    always_index = {name: retriever.planned_by(Costs(1e-6)) for name, retriever in prepared.retrievers.items()}
+    always_index = {name: retriever.planned_by(Costs(1e-6, 4.0, 1e-6)) for name, retriever in prepared.retrievers.items()}
     return replace(prepared, retrievers=always_index)
 
 

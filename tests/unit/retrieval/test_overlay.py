@@ -20,7 +20,7 @@ from tests.unit.retrieval.world import NEVER, Counting, assert_ordered, clustere
 
 COUNT, EMERGING_CODE = 2500, 1
 TIER_NAMES = ("", "emerging", "star")
-INDEX_ALWAYS = Costs(1e-6, 2.0)
+INDEX_ALWAYS = Costs(1e-6, 2.0, 1e-6)
 CLOSE = 1e-6
 """Similarities nearer to each other than this have no order that float32 and float64 agree on."""
 
@@ -95,7 +95,7 @@ some_rows = st.lists(st.integers(0, COUNT - 1), max_size=40)
         st.sampled_from([(), ("emerging",), ("star", ""), ("emerging", "star"), ("unheard of",)]),
     ),
     denied=st.tuples(some_rows, st.integers(0, 80)),
-    costs=st.sampled_from([INDEX_ALWAYS, Costs(), Costs(0.5, 2.0), Costs(2.0, 4.0)]),
+    costs=st.sampled_from([INDEX_ALWAYS, Costs(), Costs(0.5, 2.0, 0.5), Costs(2.0, 4.0, 2.0)]),
 )
 def test_whatever_is_asked_the_answer_is_that_of_numpy_but_for_what_the_index_may_miss(opened, seed, count, where, denied, costs):
     creators, query, (market, tiers), (listed, near_count) = opened.creators, clustered(seed, 1, 16)[0], where, denied

@@ -39,7 +39,7 @@ def description(creators, directory):
 @pytest.fixture
 def retriever(creators, directory, description):
     """As in a catalogue so large that the index pays for all but narrow filters."""
-    return open_retriever(directory, description, creators).planned_by(Costs(3.0, 4.0))
+    return open_retriever(directory, description, creators).planned_by(Costs(3.0, 4.0, 3.0))
 
 
 def retrieve(retriever, wanted, count=30, followed=(), exact=False, query=None):
