@@ -9,11 +9,12 @@ ROWS_PER_TUNED_EFFORT = 64.0
 """Rows that a contiguous scan looks at in the time of one unit of the index's effort, at the effort that it was tuned to. Measured on one core with
 64 dimensions, 50,000 and 200,000 creators: 0.61 to 0.77 us per unit of effort, 9 to 12 ns per row. Both sides grow with the dimensions alike."""
 
-ROWS_PER_EFFORT = 96.0
-"""The same where filters make the index look several times further: 1.0 to 1.2 us per unit, with the results that it hands over."""
+ROWS_PER_EFFORT = 80.0
+"""The same where filters make the index look several times further, with the results that it hands over: about 100 on a machine with nothing else to
+do, 60 to 75 where other processes keep the memory busy."""
 
-GATHER_COST = 4.0
-"""One gathered row costs as much as so many contiguous ones: 40 to 55 ns where it is not in a cache of the core, which it seldom is."""
+GATHER_COST = 3.0
+"""One gathered row costs as much as so many contiguous ones: about 4 on an idle machine, 2.0 to 2.3 on a busy one."""
 
 STEP = 2.0
 """Fitted numbers are rounded to the shipped one times a power of this: processors of one kind measure within 15 % of each other, and must choose

@@ -9,7 +9,7 @@ import numpy as np
 from domain.arrays import BoolArray, FloatArray, RowArray
 from domain.candidates import Candidates, Source
 from domain.deadline import Deadline
-from retrieval.description import COSINE
+from retrieval.description import COSINE, INNER_PRODUCT
 from retrieval.ordering import best_first
 from retrieval.vectors import as_query
 
@@ -43,6 +43,11 @@ class ExactSource:
 
     def __len__(self) -> int:
         return len(self._embeddings)
+
+    def first(self, row_count: int) -> ExactSource:
+        """A source of the first so many rows, over the same memory."""
+        space = COSINE if self._cosine else INNER_PRODUCT
+        return ExactSource(self._embeddings[:row_count], self._norms[:row_count], self._id_ranks[:row_count], space)
 
     def retrieve(self, query: FloatArray, count: int, deadline: Deadline) -> Candidates:
         """The `count` most similar creators of the whole catalogue."""

@@ -23,14 +23,14 @@ MOST_ROWS = 1 << 18
 GATHERED_ROWS = 1 << 13
 """Rows per measurement of gathering, other ones each time: what the last one left in the caches must not flatter it."""
 
-REACH = 2
+REACH = 4
 """The index is measured where the crossover lies, at so many times the usual candidates: a unit of effort costs more there than at the first."""
 
 ROUNDS = 11  # an odd number, so that the median is a measurement; all together some 50 ms
 DISCARDED_ROUNDS = 2  # the first touch of a memory map reads the disk
 
 
-def fit_costs(index: HnswSource, exact: ExactSource, creators: Creators, space: str, clock: Clock) -> Costs:
+def fit_costs(index: HnswSource, exact: ExactSource, creators: Creators, clock: Clock) -> Costs:
     """The crossover for this catalogue and machine. The three ways take turns, so that a disturbance hits all alike; medians count.
 
     clock in seconds. Starts no thread where BLAS is told to use one.
@@ -38,11 +38,13 @@ def fit_costs(index: HnswSource, exact: ExactSource, creators: Creators, space: 
     if len(creators) < LEAST_CREATORS:
         return SHIPPED
     never, count, reach = Deadline.never(clock), index.usual_count, REACH * index.usual_count
-    stretch = ExactSource(creators.embeddings[:MOST_ROWS], creators.norms[:MOST_ROWS], creators.id_ranks[:MOST_ROWS], space)
+    stretch = exact.first(MOST_ROWS)  # the memory that will be scanned, not another copy of it
     stride = max(2, len(creators) // GATHERED_ROWS)
     index_s, contiguous_s, gathered_s = [], [], []
     for place in np.linspace(0, len(creators) - 1, DISCARDED_ROUNDS + ROUNDS, dtype=np.int64).tolist():
-        query, scattered = np.array(creators.embeddings[place]), np.arange(place % stride, len(creators), stride)
+        # Between two creators, as listeners are: a creator's own place is found with less effort.
+        query = creators.embeddings[place] / creators.norms[place] + creators.embeddings[-1 - place] / creators.norms[-1 - place]
+        scattered = np.arange(place % stride, len(creators), stride)
         index_s.append(_seconds(clock, partial(index.retrieve, query, reach, never)) / index.effort(reach))
         contiguous_s.append(_seconds(clock, partial(stretch.retrieve, query, count, never)) / len(stretch))
         gathered_s.append(_seconds(clock, partial(exact.scan, query, count, scattered, never)) / len(scattered))

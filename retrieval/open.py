@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+import numpy as np
+
 from domain.columns import Creators
 from domain.deadline import Clock
 from domain.errors import ArtifactError, ArtifactReason
@@ -41,14 +43,17 @@ def check_index(directory: Path, description: Mapping[str, object], creators: Cr
 def open_retriever(
     directory: Path, description: Mapping[str, object], creators: Creators, emerging_tiers: Collection[str] = (), clock: Clock | None = None
 ) -> IndexRetriever:
-    """Check and load the index in `directory`, and copy the creators of the emerging tiers into an overlay. Before the fork: workers then share all
-    of it, copy-on-write.
+    """Check and load the index in `directory`, copy the embeddings, and those of the emerging tiers into an overlay. Before the fork: workers then
+    share all of it, copy-on-write.
 
     clock: in seconds, to fit the crossover of index and scan on this machine; None: plan with the shipped one. Errors as `check_index`.
     """
     described = check_index(directory, description, creators)
-    index = HnswSource.load(directory, described, creators.embeddings, creators.norms, creators.id_ranks)
-    exact = ExactSource(creators.embeddings, creators.norms, creators.id_ranks, described.space)
-    costs = SHIPPED if clock is None else fit_costs(index, exact, creators, described.space, clock)
+    # A copy, since memory of our own lies on huge pages where a mapped file cannot: a scan of 200,000 rows that are in no cache takes 3.7 ms
+    # instead of 4.8 (docs/adr/0008-overlay-and-fitted-planner.md).
+    embeddings = np.array(creators.embeddings)
+    index = HnswSource.load(directory, described, embeddings, creators.norms, creators.id_ranks)
+    exact = ExactSource(embeddings, creators.norms, creators.id_ranks, described.space)
+    costs = SHIPPED if clock is None else fit_costs(index, exact, creators, clock)
     overlay = emerging_overlay(creators, emerging_tiers, described.space)
     return IndexRetriever(index, exact, creators, Sample(creators, described.space), overlay, costs)
