@@ -4,7 +4,7 @@ Left alone, grpcio gives a call to a thread as soon as its headers are there, an
 hold the four threads of a worker for as long as they like. Here the thread that polls the connections anyway receives the message; request threads
 see nothing but whole requests. One hand-over between threads per request is saved on the way, and a refusal needs no thread at all.
 
-grpcio has no public place for this. What is used of its inside is listed below; the lock pins its version, and
+grpcio has no public place for this (docs/adr/0009-reception.md). What is used of its inside is listed below; the lock pins its version, and
 tests/unit/server/test_reception.py fails when a new one differs.
 """
 
