@@ -51,7 +51,7 @@ def served(bundle: Path, config: ServedConfig, log_directory: Path) -> Iterator[
 @contextmanager
 def _process(command: list[str], port: int, log: Path) -> Iterator[Target]:
     with log.open("wb") as sink:
-        process = subprocess.Popen(command, stdout=sink, stderr=sink, env=_environment(), start_new_session=True)
+        process = subprocess.Popen(command, stdout=sink, stderr=sink, env=environment(), start_new_session=True)
     try:
         target = Target(f"127.0.0.1:{port}", process.pid)
         _wait_until_ready(target, process, log)
@@ -60,7 +60,7 @@ def _process(command: list[str], port: int, log: Path) -> Iterator[Target]:
         _stop(process)
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Ours, with the import path that this process has: servers run from a checkout as well as installed."""
     return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 

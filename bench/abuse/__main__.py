@@ -13,7 +13,7 @@ from rich.table import Table
 
 from bench.abuse.attacks import ATTACKS
 from bench.abuse.trial import Trial, run_trial
-from bench.servers import ServedConfig, served
+from bench.servers import ServedConfig, environment, served
 
 SHARE_IN_TIME = 0.99  # of a good caller's calls, within one second
 RESETS_PER_S = 25_000  # that an attacker must reach for its figures to mean anything
@@ -74,7 +74,7 @@ def _table(trials: list[Trial]) -> Table:
 
 
 def _demo_bundle(out: Path) -> Path:
-    subprocess.run([sys.executable, "-m", "cli", "demo", "--build-only", "--out", str(out)], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([sys.executable, "-m", "cli", "demo", "--build-only", "--out", str(out)], env=environment(), check=True, stdout=subprocess.DEVNULL)
     return out
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from bench.abuse.attacks import RECOMMEND, REQUEST, Deeds
 from bench.cpu import cpu_s, tree_of
 from bench.load import Target
+from bench.servers import environment
 
 WITHIN_S = 1.0
 SETTLE_S = 0.3  # for what an attack left behind to be cleaned up, before memory is read
@@ -62,7 +63,7 @@ def run_trial(target: Target, attack: str | None, seconds: float, attackers: int
     pids = tree_of(target.pid)
     rss_before, cpu_before, started = _rss_mb(pids), cpu_s(pids), time.monotonic()
     command = [sys.executable, "-m", "bench.abuse.attacker", str(attack), str(port), str(seconds)]
-    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(attackers if attack else 0)]
+    processes = [subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, text=True) for _ in range(attackers if attack else 0)]
     calls = _good_calls(target, seconds, processes)
     deeds = _sum([Deeds(**json.loads(process.communicate(timeout=seconds + 60)[0])) for process in processes])
     cores = (cpu_s(pids) - cpu_before) / (time.monotonic() - started)
