@@ -72,7 +72,8 @@ def _edges(least: float, most: float, logarithmic: bool, whole: bool) -> AnyArra
     if not logarithmic:
         edges = 2.0 * np.linspace(least / 2, most / 2, BIN_COUNT + 1)  # halves, since the width of all of float64 overflows
     elif least > 0.0:
-        edges = np.geomspace(least, most, BIN_COUNT + 1)
+        with np.errstate(over="ignore"):  # the last edge may round beyond float64; it is set below
+            edges = np.minimum(np.geomspace(least, most, BIN_COUNT + 1), most)
     else:  # counts begin at zero, where a logarithm cannot
         edges = np.expm1(np.linspace(0.0, np.log1p(most), BIN_COUNT + 1))
     edges[0], edges[-1] = least, most  # rounding must not lose the extremes
