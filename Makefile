@@ -12,6 +12,8 @@ VENV_TRAIN ?= .venv-train
 VENV_LOAD ?= .venv-load
 VENV_LOCK ?= .venv-lock
 TESTS ?=
+LASTFM ?=
+OUT ?= out/lastfm
 ARGS ?=
 SHAPE ?= smoke
 
@@ -63,6 +65,11 @@ $(VENV_LOAD)/.earshot-locks: requirements/load.txt
 	@$(VENV_LOAD)/bin/python -m pip install $(PIP_FLAGS) --require-hashes --only-binary :all: -r requirements/load.txt
 	@touch $@
 
+# torch is not hashed (requirements/torch.txt).
+$(VENV_TRAIN)/.earshot-torch: $(VENV_TRAIN)/.earshot-locks requirements/torch.txt
+	@$(VENV_TRAIN)/bin/python -m pip install $(PIP_FLAGS) --only-binary :all: -r requirements/torch.txt
+	@touch $@
+
 # More of the same environment: the lock of the recipes holds that of training. torch comes last, since it is not hashed (requirements/torch.txt).
 $(VENV_TRAIN)/.earshot-recipes: $(VENV_TRAIN)/.earshot-locks requirements/recipes.txt requirements/torch.txt
 	@$(VENV_TRAIN)/bin/python -m pip install $(LOCKED) -r requirements/recipes.txt
@@ -103,6 +110,20 @@ bench: $(SETUP) ## Measure the served path beside its raw compute and plain serv
 .PHONY: load
 load: $(VENV_LOAD)/.earshot-locks ## Load a running server and check the thresholds, in .venv-load; SHAPE=smoke|average|spike|soak, ARGS="--help" lists options
 	@PYTHONPATH=.:gen:client $(VENV_LOAD)/bin/python -m loadtest $(SHAPE) $(ARGS)
+
+# Listens are held out by the protocol of evaluation/ before anything is trained. Inner products: the towers are trained on them.
+.PHONY: train-lastfm
+train-lastfm: $(VENV_TRAIN)/.earshot-torch ## Train on the Last.fm files in LASTFM=DIR, build and evaluate a bundle, into OUT (default out/lastfm)
+	@test -f "$(LASTFM)/user_artists.dat" || { echo 'error: name the directory of the unpacked HetRec 2011 Last.fm files: make train-lastfm LASTFM=DIR'; exit 64; }
+	@export PYTHONPATH=.:gen:client; earshot="$(VENV_TRAIN)/bin/python -m cli"; \
+	$$earshot train --lastfm "$(LASTFM)" --out "$(OUT)/run" $(ARGS); \
+	$$earshot build --space ip --candidates 300 --creators "$(OUT)/run/creators.parquet" --users "$(OUT)/run/users.parquet" \
+		--ranker "$(OUT)/run/ranker.onnx" --expected "$(OUT)/run/expected.parquet" --out "$(OUT)/bundle"; \
+	$$earshot evaluate --bundle "$(OUT)/bundle" --run "$(OUT)/run" --html "$(OUT)/report.html"
+
+.PHONY: test-train
+test-train: $(VENV_TRAIN)/.earshot-torch ## Run the tests that fit something, in .venv-train
+	@PYTHONPATH=.:gen:client $(VENV_TRAIN)/bin/python -m pytest tests/unit/training
 
 .PHONY: demo-data
 demo-data: $(VENV_TRAIN)/.earshot-locks ## Make the committed demo world and its ranker anew, in .venv-train

@@ -20,7 +20,7 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from threadpoolctl import threadpool_limits  # type: ignore[import-not-found]  # comes with scikit-learn, of the training extra
+from threadpoolctl import threadpool_limits  # comes with scikit-learn, of the training extra
 
 from demo.binding import binding_text
 from demo.candidates import retrieve

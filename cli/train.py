@@ -1,0 +1,78 @@
+"""`earshot train`: listening data in; the files that `earshot build` takes, and a record of how they came to be, out."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from cli.exit_codes import ExitCode
+from cli.progress import ConsoleProgress
+from domain.errors import ConfigurationError
+from domain.listens import Listens, SideTables
+
+BUILD_INPUTS = (("creators", "creators.parquet"), ("users", "users.parquet"), ("ranker", "ranker.onnx"), ("expected", "expected.parquet"))
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare the flags."""
+    parser = subparsers.add_parser("train", help="listening data -> the files for build", description="Train two towers and a ranker (extra train).")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--lastfm", type=Path, metavar="DIR", help="the HetRec 2011 Last.fm files")
+    source.add_argument("--listens", type=Path, metavar="F", help="parquet or CSV: user_id, creator_id, and count or time")
+    parser.add_argument("--creators", type=Path, metavar="F", help="with --listens: parquet or CSV of creator_id, name, tags, create_time, markets")
+    parser.add_argument("--users", type=Path, metavar="F", help="with --listens: parquet or CSV of user_id, friends")
+    parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="the run directory; must not exist")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of everything that is drawn (default: %(default)s)")
+    parser.add_argument("--threads", type=int, default=2, metavar="N", help="threads; as many give the same files (default: %(default)s)")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Hold out by the protocol of evaluation, train on the rest, write the run directory."""
+    if args.lastfm and (args.creators or args.users):
+        raise ConfigurationError("--creators and --users go with --listens; the Last.fm files bring their own")
+    if args.seed < 0 or args.threads < 1:
+        raise ConfigurationError(f"--seed {args.seed} must not be negative, --threads {args.threads} must be above 0")
+    try:
+        import torch  # noqa: PLC0415 - seconds to import, and only here
+        from threadpoolctl import threadpool_limits  # noqa: PLC0415 - likewise
+    except ImportError as missing:
+        raise ConfigurationError(f"training needs {missing.name}, which is not installed; `make train-lastfm` installs it") from missing
+    torch.set_num_threads(args.threads)
+    torch.use_deterministic_algorithms(True)
+    with threadpool_limits(args.threads):
+        _train(args)
+    return ExitCode.OK
+
+
+def _train(args: argparse.Namespace) -> None:
+    from evaluation.protocol import cold_creators, hold_out, hold_out_tags  # noqa: PLC0415 - as above
+    from evaluation.split import Split, write_split  # noqa: PLC0415
+    from training.pipeline import TrainingOptions, train  # noqa: PLC0415
+    from training.run import RunInputs, make_run_directory, write_run  # noqa: PLC0415
+
+    listens, side = _read(args)
+    make_run_directory(args.out)
+    kept, held_out = hold_out(listens)
+    allowed = hold_out_tags(held_out, side)
+    options = TrainingOptions(seed=args.seed)
+    with ConsoleProgress() as progress:
+        trained = train(kept, allowed, options, progress)
+    cold = cold_creators(listens)
+    metrics = write_run(args.out, trained, RunInputs(kept, allowed, cold), options)
+    write_split(args.out, Split(kept, held_out, cold, allowed))
+    print(f"trained on {len(kept):,} listens; {len(held_out):,} were held out and not looked at")
+    inner = ", ".join(f"{a:.4f} -> {b:.4f}" for a, b in zip(metrics["inner_ndcg_of_similarity"], metrics["inner_ndcg_of_ranker"], strict=True))
+    print(f"NDCG@20 on inner folds, similarity order -> ranker: {inner}")
+    print(
+        f"next: earshot build --space ip --creators {args.out}/creators.parquet --users {args.out}/users.parquet --ranker {args.out}/ranker.onnx ..."
+    )
+
+
+def _read(args: argparse.Namespace) -> tuple[Listens, SideTables]:
+    from training.lastfm import read_lastfm  # noqa: PLC0415 - as above
+    from training.tables import TableFiles, read_tables  # noqa: PLC0415
+
+    if args.lastfm:
+        return read_lastfm(args.lastfm)
+    return read_tables(TableFiles(args.listens, args.creators, args.users))

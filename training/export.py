@@ -1,0 +1,61 @@
+"""Writes the ranker as ONNX, with its binding in the metadata, and proves that the file scores as the network does."""
+
+from __future__ import annotations
+
+import io
+import json
+import warnings
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+
+from domain.arrays import FloatArray
+from training.graph import BINDING, ServedRanker
+
+OPSET = 17
+METADATA_KEY = "earshot.binding"
+TOLERANCE = 1e-5  # sums are taken in another order, no more
+
+
+class NotTheSame(Exception):
+    """The exported file scores otherwise than the network."""
+
+
+def export_ranker(ranker: ServedRanker, path: Path) -> None:
+    """Write the file at `path`. candidates: float32 [n, w]; user: float32 [1, v]; score: float32 [n]."""
+    candidate_width = sum(ranker.widths) + 3
+    user_width = sum(ranker.widths) + ranker.widths[0] + 1
+    example = (torch.zeros(3, candidate_width), torch.zeros(1, user_width))
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # the exporter that needs no onnxscript calls itself old
+        torch.onnx.export(
+            ranker.eval(), example, buffer, opset_version=OPSET, dynamo=False, input_names=["candidates", "user"], output_names=["score"],
+            dynamic_axes={"candidates": {0: "n"}, "score": {0: "n"}},
+        )  # fmt: skip
+    model = onnx.load_from_string(buffer.getvalue())
+    onnx.helper.set_model_props(model, {METADATA_KEY: json.dumps(BINDING)})
+    path.write_bytes(model.SerializeToString(deterministic=True))
+
+
+def score_torch(ranker: ServedRanker, candidates: FloatArray, user: FloatArray) -> FloatArray:
+    """float32 [n] by the network."""
+    with torch.no_grad():
+        scores: FloatArray = ranker.eval()(torch.from_numpy(candidates), torch.from_numpy(user)).numpy()
+    return scores
+
+
+def check_parity(ranker: ServedRanker, path: Path, pairs: list[tuple[FloatArray, FloatArray]]) -> float:
+    """The largest difference, relative above 1, between the file at `path` and the network over (candidates, user). Raises NotTheSame above 1e-5."""
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    worst = 0.0
+    for candidates, user in pairs:
+        expected = score_torch(ranker, candidates, user)
+        served = session.run(["score"], {"candidates": candidates, "user": user})[0]
+        worst = max(worst, float(np.max(np.abs(served - expected) / np.maximum(1.0, np.abs(expected)))))
+    if not worst <= TOLERANCE:
+        raise NotTheSame(f"{path} differs from the network by {worst:.3g}, above {TOLERANCE:g}")
+    return worst

@@ -1,0 +1,56 @@
+"""The ranker's network: crosses of a few strong features (DCN-v2) beside a perceptron, several of them averaged."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from domain.arrays import FloatArray
+
+
+class CrossNetwork(nn.Module):
+    """x_{l+1} = x_0 * (W_l x_l + b_l) + x_l. Source: Wang et al., "DCN V2", WWW 2021."""
+
+    def __init__(self, width: int, depth: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(width, width) for _ in range(depth))
+        for layer in self.layers:
+            nn.init.normal_(layer.weight, std=0.01)
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[..., width] of the same shape."""
+        crossed = x
+        for layer in self.layers:
+            crossed = x * layer(crossed) + crossed
+        return crossed
+
+
+class Ranker(nn.Module):
+    """One network: features as they are, [..., F] -> scores [...]. Standardises by itself, so that the served graph cannot forget to."""
+
+    def __init__(self, mean: FloatArray, deviation: FloatArray, hidden: int = 48, depth: int = 2) -> None:
+        super().__init__()
+        width = len(mean)
+        self.register_buffer("mean", torch.from_numpy(mean))
+        self.register_buffer("scale", torch.from_numpy(1.0 / deviation))
+        self.cross = CrossNetwork(width, depth)
+        self.deep = nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, hidden // 2), nn.ReLU())
+        self.out = nn.Linear(width + hidden // 2, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """[..., F] -> [...]."""
+        x = (features - self.mean) * self.scale
+        return self.out(torch.cat([self.cross(x), self.deep(x)], dim=-1)).squeeze(-1)
+
+
+class Ensemble(nn.Module):
+    """The mean of several rankers' scores: they differ by their seeds alone, and err apart."""
+
+    def __init__(self, members: list[Ranker]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """[..., F] -> [...]."""
+        return torch.stack([member(features) for member in self.members]).mean(dim=0)

@@ -1,0 +1,36 @@
+"""What is looked at while towers train: do the candidates hold what was put aside, and are creators found whom nobody has played?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from domain.arrays import BoolArray, RowArray
+from training.folds import Fold
+from training.knowledge import Knowledge
+from training.slates import LEAST_LISTENS, retrieve
+from training.space import Space
+
+REACHES = (50, 200, 500)
+
+
+def watch_recall(known: Knowledge, fold: Fold) -> Callable[[Space], dict[str, float]]:
+    """A watch that gives recall@50/200/500 of heard creators and recall@50 of new ones, among all."""
+    heard = ~fold.new[fold.aside.creators]
+
+    def look(space: Space) -> dict[str, float]:
+        found = _recalls(known, fold, heard, space, REACHES)
+        return found | {f"new_{name}": value for name, value in _recalls(known, fold, ~heard, space, REACHES[:1]).items()}
+
+    return look
+
+
+def _recalls(known: Knowledge, fold: Fold, part: BoolArray, space: Space, reaches: tuple[int, ...]) -> dict[str, float]:
+    user_count, creator_count = known.played.shape
+    users, creators = fold.aside.users[part], fold.aside.creators[part]
+    wanted = np.bincount(users, minlength=user_count)
+    asking: RowArray = np.flatnonzero((wanted > 0) & (known.history_length >= LEAST_LISTENS))
+    candidates = retrieve(space, known, asking, min(max(reaches), creator_count - 1))
+    hits = np.isin(asking[:, None] * creator_count + candidates, users * creator_count + creators)
+    return {f"recall_{reach}": float((hits[:, :reach].sum(axis=1) / wanted[asking]).mean()) if len(asking) else 0.0 for reach in reaches}
