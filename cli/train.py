@@ -47,9 +47,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _train(args: argparse.Namespace) -> None:
     from evaluation.protocol import cold_creators, hold_out, hold_out_tags  # noqa: PLC0415 - as above
-    from evaluation.split import Split, write_split  # noqa: PLC0415
-    from training.pipeline import TrainingOptions, train  # noqa: PLC0415
-    from training.run import RunInputs, make_run_directory, write_run  # noqa: PLC0415
+    from evaluation.split import Split, write_split  # noqa: PLC0415 - as above
+    from training.pipeline import TrainingOptions, train  # noqa: PLC0415 - as above
+    from training.run import RunInputs, make_run_directory, write_run  # noqa: PLC0415 - as above
 
     listens, side = _read(args)
     make_run_directory(args.out)
@@ -71,7 +71,7 @@ def _train(args: argparse.Namespace) -> None:
 
 def _read(args: argparse.Namespace) -> tuple[Listens, SideTables]:
     from training.lastfm import read_lastfm  # noqa: PLC0415 - as above
-    from training.tables import TableFiles, read_tables  # noqa: PLC0415
+    from training.tables import TableFiles, read_tables  # noqa: PLC0415 - as above
 
     if args.lastfm:
         return read_lastfm(args.lastfm)

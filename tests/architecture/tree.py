@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("domain", "bundle", "retrieval", "ranking", "slate", "engine", "server", "cli", "demo", "evaluation", "bench", "loadtest")
+PACKAGES = ("domain", "bundle", "retrieval", "ranking", "slate", "engine", "server", "cli", "demo", "training", "evaluation", "bench", "loadtest")
 _SKIPPED = {"__pycache__", "build", "dist", "out", "shared"}  # caches and outputs; all of them are ignored by git
 _HIDDEN_AND_OURS = {".ci", ".editorconfig", ".gitattributes", ".gitignore"}
 
