@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import NoReturn
 
-from cli import build, demo, inspect, query, serve, train, verify
+from cli import build, demo, evaluate, inspect, query, serve, train, verify
 from cli.exit_codes import ExitCode, exit_code_of
 from domain.errors import ArtifactError, EarshotError, printable
 
@@ -33,7 +33,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser = Parser(prog="earshot", description="Finds the creators within earshot of a listener.", epilog=_EPILOG)
     parser.add_argument("--version", action="version", version=f"earshot {_version()}")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
-    for command in (demo, build, serve, train, verify, inspect, query):
+    for command in (demo, build, serve, train, verify, inspect, query, evaluate):
         command.add_parser(subparsers)
     return parser
 

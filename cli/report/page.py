@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from importlib import resources
-
 from cli.report.distributions import columns, groups
+from cli.report.document import document
 from cli.report.files import files
 from cli.report.markup import Content, Markup, join, tag
 from cli.report.ranker import ranker
@@ -14,27 +13,11 @@ from cli.report.words import size, whole
 from domain.columns import Vocabulary
 from engine.survey import BundleSurvey
 
-# Nothing is loaded from anywhere, and nothing runs, whatever a name in the bundle says.
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-
 
 def page(found: BundleSurvey) -> str:
     """The report as one HTML document."""
-    version = found.bundle.manifest.version
-    sections = _sections(found)
-    links = tag("nav", tag("ul", *(tag("li", tag("a", title, href=f"#{name}")) for name, title, _ in sections)), aria_label="Sections")
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", http_equiv="Content-Security-Policy", content=_POLICY),
-        tag("title", f"Bundle {version}"),
-        tag("style", Markup(resources.files("cli.report").joinpath("style.css").read_text(encoding="utf-8"))),
-    )
-    parts = [tag("section", tag("h2", title, id=f"{name}-title"), body, id=name, aria_labelledby=f"{name}-title") for name, title, body in sections]
     digest = tag("p", "sha256 of its manifest: ", tag("code", found.bundle.digest))
-    body = tag("body", tag("header", tag("h1", f"Bundle {version}"), digest, _cards(found), links), tag("main", *parts))
-    return f"<!DOCTYPE html>\n{tag('html', head, body, lang='en')}\n"
+    return document(f"Bundle {found.bundle.manifest.version}", [digest, _cards(found)], _sections(found))
 
 
 def _sections(found: BundleSurvey) -> list[tuple[str, str, Markup]]:

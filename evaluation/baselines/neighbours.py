@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 
 from domain.arrays import FloatArray, RowArray
@@ -13,11 +15,14 @@ from evaluation.baselines.scorer import Scorer
 def fit_neighbours(kept: Listens, neighbour_count: int, similarity: str = "cosine", weights: str = "binary") -> Scorer:
     """Scores X S, where S keeps the `neighbour_count` most similar creators of each. similarity: "cosine", "tfidf" or "bm25"."""
     from implicit import nearest_neighbours as library  # noqa: PLC0415 - the extra `train` has it; the protocol and the metrics need it not
+    from implicit.utils import ParameterWarning  # noqa: PLC0415 - as above
 
     models = {"cosine": library.CosineRecommender, "tfidf": library.TFIDFRecommender, "bm25": library.BM25Recommender}
     matrix = listen_matrix(kept, weights)
     model = models[similarity](K=neighbour_count, num_threads=1)
-    model.fit(matrix, show_progress=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ParameterWarning)  # the library converts its own intermediate matrix and warns about it
+        model.fit(matrix, show_progress=False)
     similar = model.similarity
 
     def score(users: RowArray) -> FloatArray:

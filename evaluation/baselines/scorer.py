@@ -31,7 +31,11 @@ def rank_with(score: Scorer, kept: Listens, users: RowArray, depth: int, eligibl
         for row, creators in enumerate(seen[start : start + BATCH_USER_COUNT]):
             scores[row, creators] = -np.inf
         batches.append(_best(scores, depth))
-    return np.concatenate(batches) if batches else np.empty((0, depth), np.int64)
+    ranked = np.full((len(users), depth), -1, np.int64)
+    if batches:
+        best = np.concatenate(batches)
+        ranked[:, : best.shape[1]] = best
+    return ranked
 
 
 def _best(scores: FloatArray, depth: int) -> RowArray:
