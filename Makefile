@@ -14,6 +14,8 @@ VENV_LOCK ?= .venv-lock
 TESTS ?=
 LASTFM ?=
 OUT ?= out/lastfm
+RUN ?= $(OUT)/run
+BUNDLE ?= $(OUT)/bundle
 ARGS ?=
 SHAPE ?= smoke
 
@@ -123,7 +125,17 @@ train-lastfm: $(VENV_TRAIN)/.earshot-torch ## Train on the Last.fm files in LAST
 
 .PHONY: test-train
 test-train: $(VENV_TRAIN)/.earshot-torch ## Run the tests that fit something, in .venv-train
-	@PYTHONPATH=.:gen:client $(VENV_TRAIN)/bin/python -m pytest tests/unit/training
+	@PYTHONPATH=.:gen:client $(VENV_TRAIN)/bin/python -m pytest tests/unit/training tests/unit/evaluation/test_baselines.py tests/unit/evaluation/test_tune.py \
+		tests/integration/test_evaluation.py
+
+# RUN is what `earshot train` wrote, BUNDLE was built from it (default: those of train-lastfm); ARGS="--html report.html" and whatever else `earshot evaluate --help` lists.
+.PHONY: evaluate
+evaluate: $(VENV_TRAIN)/.earshot-locks ## Judge BUNDLE by what its RUN held out, beside the baselines, in .venv-train
+	@PYTHONPATH=.:gen:client $(VENV_TRAIN)/bin/python -m cli evaluate --bundle $(BUNDLE) --run $(RUN) $(ARGS)
+
+.PHONY: tune-baselines
+tune-baselines: $(VENV_TRAIN)/.earshot-locks ## Choose the settings of the baselines on a validation cut of RUN's training part
+	@PYTHONPATH=.:gen:client $(VENV_TRAIN)/bin/python -m evaluation.tune --run $(RUN) --out evaluation/baselines/tuned.toml
 
 .PHONY: demo-data
 demo-data: $(VENV_TRAIN)/.earshot-locks ## Make the committed demo world and its ranker anew, in .venv-train

@@ -103,12 +103,18 @@ def _write(args: argparse.Namespace, found: Evaluation) -> None:
         from cli.report.evaluation import evaluation_page  # noqa: PLC0415 - as above
 
         _put(args.html, evaluation_page(found))
+    pictures = _draw(args.pictures, found) if args.pictures is not None else []
     if args.markdown is not None:
-        _put(args.markdown, fill(_text_of(args.markdown), blocks(found)))
-    if args.pictures is not None:
-        from evaluation.pictures import write_pictures  # noqa: PLC0415 - brings matplotlib
+        filling = blocks(found)
+        if pictures:
+            filling["pictures"] = "".join(f"![{file.stem.replace('-', ' ')}]({os.path.relpath(file, args.markdown.parent)})\n\n" for file in pictures)
+        _put(args.markdown, fill(_text_of(args.markdown), filling))
 
-        write_pictures(found, args.pictures)
+
+def _draw(directory: Path, found: Evaluation) -> list[Path]:
+    from evaluation.pictures import write_pictures  # noqa: PLC0415 - brings matplotlib
+
+    return write_pictures(found, directory)
 
 
 def _text_of(page: Path) -> str:

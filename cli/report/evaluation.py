@@ -20,7 +20,7 @@ _NOTE = "In brackets the 95 % interval, bootstrapped over users. Coverage: share
 def evaluation_page(found: Evaluation) -> str:
     """One HTML document with tables, plots and what of the promises holds."""
     sections = [
-        ("known", "Known creators", join([tag("p", _NOTE), _plots(found.main, ("NDCG@20", "Recall@20", "Recall@500")), _rows(found.main, _SHARES)])),
+        ("known", "Known creators", join([tag("p", _NOTE), _plots(found.main, ("NDCG@20", "Recall@500")), _rows(found.main, _SHARES)])),
         ("cold", "Cold creators", _cold(found)),
         ("compared", "Compared, paired by user", _gains(found)),
     ]
@@ -62,7 +62,7 @@ def _series(rows: Sequence[Row], metric: str) -> list[tuple[str, Interval, bool]
 def _rows(rows: Sequence[Row], shares: Sequence[str]) -> Markup:
     lines: list[list[Content]] = [
         [
-            tag("strong", row.name) if row.name in OURS else row.name,
+            tag("strong" if row.name in OURS else "span", row.name, class_="name"),
             *(_cell(row.intervals[metric]) if metric in row.intervals else "-" for metric in _METRICS),
             *(f"{row.shares[name]:.3f}" if name in row.shares else "-" for name in shares),
         ]

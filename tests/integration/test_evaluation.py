@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 
 import numpy as np
@@ -164,6 +165,18 @@ def test_the_command_writes_what_it_prints(run, tmp_path, capsys):
     assert "<script" not in html
     assert "http://" not in html.replace("http://www.w3.org", "")
     assert json.loads(stored.to_json())["facts"]["bundle"] in html
+
+
+def test_pictures_are_written_and_shown_on_the_page(run, tmp_path):
+    pytest.importorskip("matplotlib", reason="needs the extra train")
+    page = tmp_path / "quality.md"
+    names = ("facts", "main", "cold", "cold-only", "gains", "sweep", "pictures")
+    page.write_text("".join(f"<!-- measured: {name} -->\n<!-- end -->\n" for name in names), "utf-8")
+    asked = ["--baselines", "none", "--candidates", "20", "--markdown", str(page), "--pictures", str(tmp_path / "quality")]
+    assert main(["evaluate", "--bundle", str(run.bundle), "--run", str(run.directory), *asked]) == 0
+    shown = re.findall(r"!\[[^]]+\]\((quality/[a-z-]+\.png)\)", page.read_text("utf-8"))
+    assert len(shown) == 3
+    assert all((tmp_path / file).read_bytes().startswith(b"\x89PNG") for file in shown)
 
 
 def test_a_promise_that_fails_sets_the_exit_code_where_asked(run, capsys):
