@@ -22,7 +22,7 @@ from training.two_tower import TowerInputs, TowerShape, TwoTowers, embed
 class TowerOptions:
     """id_dropout: the share of creators in a batch that must do with their content, as strangers tag them. boost: see `embed`."""
 
-    epochs: int = 6
+    epochs: int = 5
     batch: int = 1_024
     learning_rate: float = 3e-4
     id_dropout: float = 0.4
