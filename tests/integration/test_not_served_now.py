@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import grpc
@@ -39,15 +40,18 @@ def test_before_the_bundle_is_loaded_calls_are_unavailable_and_health_says_so(de
     try:
         with grpc.insecure_channel(f"127.0.0.1:{control_port}") as control, grpc.insecure_channel(f"127.0.0.1:{port}") as data:
             health = health_pb2_grpc.HealthStub(control)
-            assert health.Check(HEALTH, timeout=5, wait_for_ready=True).status == NOT_SERVING
+            assert health.Check(HEALTH, timeout=20, wait_for_ready=True).status == NOT_SERVING
             error = RecommendationServiceStub(data).RecommendCreators.future(REQUEST, timeout=5).exception()
             assert error.code() is grpc.StatusCode.UNAVAILABLE
             os.kill(loading, signal.SIGCONT)
             with server:
-                wait_until(lambda: health.Check(HEALTH, timeout=5).status == SERVING, 10, "health says SERVING")
+                wait_until(lambda: health.Check(HEALTH, timeout=5).status == SERVING, 20, "health says SERVING")
                 assert server.recommend()(REQUEST, timeout=5).receipt
     finally:
         server.process.kill()
+        server.process.wait()
+        with suppress(ProcessLookupError):
+            os.kill(loading, signal.SIGCONT)  # it ends when its parent has gone
 
 
 def test_more_calls_than_may_wait_are_unavailable_with_a_hint_and_the_others_are_served(demo_bundle, tmp_path):
