@@ -21,7 +21,8 @@ RESETS = "reset "
 SILENT = "silent sockets"
 HANDSHAKE_S = 7.0  # the server gives a connection 5 seconds to introduce itself (server/rpc/options.py), and looks now and then
 WIDTH = 140  # of the table where no terminal says how wide it is
-RSS_GROWTH_MB = 128  # of the whole server in one attack: two arenas of malloc, whose huge pages come and go by 64 MB at a time
+RSS_GROWTH_MB = 256  # of the whole server in one attack: malloc's huge pages come and go by 64 MB; +131 MB was seen, and -127 MB in the next attack
+RSS_KEPT_MB = 64  # of the whole server over all attacks: what is not given back is a leak
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -38,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
                 console.print(f"{attack}: done", style="dim")
             trials.append(run_trial(target, None, told.seconds))
     console.print(_table(trials))
-    missed = [problem for trial in trials for problem in problems(trial)]
+    missed = [problem for trial in trials for problem in problems(trial)] + leaks(trials)
     for problem in missed:
         console.print(problem, style="red")
     return 1 if missed else 0
@@ -59,6 +60,12 @@ def problems(trial: Trial) -> list[str]:
     if not trial.survived:
         found.append("a process of the server was lost")
     return [f"{trial.attack}: {problem}" for problem in found]
+
+
+def leaks(trials: list[Trial]) -> list[str]:
+    """Whether memory is kept that attacks took, in words."""
+    kept = sum(trial.rss_growth_mb for trial in trials)
+    return [f"memory grew by {kept:.0f} MB over all attacks, wanted at most {RSS_KEPT_MB}"] if kept > RSS_KEPT_MB else []
 
 
 def _table(trials: list[Trial]) -> Table:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from bench.abuse.__main__ import problems
+from bench.abuse.__main__ import leaks, problems
 from bench.abuse.attacks import ATTACKS, Deeds, _frame_count, _numbers, _on_stream
 from bench.abuse.trial import Calls, Trial
 from tests.integration.raw_http2 import data, headers, ping, reset
@@ -31,7 +31,7 @@ def test_a_trial_that_meets_every_target_has_no_problems():
         ({"calls": Calls()}, "0.00% of the calls"),
         ({"deeds": Deeds(100_000, 1, 10.0)}, "10,000 resets per second"),
         ({"deeds": Deeds()}, "0 resets per second"),
-        ({"rss_growth_mb": 200.0}, "memory grew by 200 MB"),
+        ({"rss_growth_mb": 300.0}, "memory grew by 300 MB"),
         ({"survived": False}, "was lost"),
         ({"attack": "silent sockets", "deeds": Deeds(150, 200, 10.0)}, "50 of 200 silent sockets are still open"),
     ],
@@ -39,6 +39,12 @@ def test_a_trial_that_meets_every_target_has_no_problems():
 def test_a_missed_target_is_told_in_words(changes, text):
     (problem,) = problems(trial(**changes))
     assert text in problem
+
+
+def test_memory_that_is_given_back_is_no_leak_and_memory_that_is_kept_is():
+    assert leaks([trial(rss_growth_mb=131.0), trial(rss_growth_mb=-127.0)]) == []
+    (problem,) = leaks([trial(rss_growth_mb=40.0), trial(rss_growth_mb=40.0)])
+    assert "80 MB over all attacks" in problem
 
 
 def test_silent_sockets_may_be_open_before_the_server_must_close_them():
