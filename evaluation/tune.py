@@ -30,8 +30,8 @@ GRIDS: Mapping[str, Mapping[str, tuple[Any, ...]]] = {
     "neighbours": {"neighbour_count": (50, 100, 200, 500, 20_000), "similarity": ("cosine", "tfidf", "bm25"), "weights": ("binary", "log")},
     "ease": {"regularisation": (5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0), "weights": ("binary", "log")},
     "als": {
-        "factors": (48, 64, 96, 128, 192),
-        "regularisation": (3.0, 10.0, 30.0, 60.0),
+        "factors": (64, 128),
+        "regularisation": (10.0, 30.0, 60.0, 100.0, 150.0, 250.0),
         "alpha": (3.0, 10.0, 20.0),
         "iterations": (15,),
         "weights": ("binary", "log"),
