@@ -94,7 +94,7 @@ lock: ## Write the locks anew from pyproject.toml and requirements/*.in, with th
 # ---- Use
 
 .PHONY: serve
-serve: $(SETUP) ## Set everything up, build the demo bundle and serve it on 127.0.0.1:50051; ARGS="--port 50061" changes settings
+serve: $(SETUP) ## Set everything up, build the demo bundle and serve it on 127.0.0.1:50051; ARGS="--port 50061" takes settings
 	@exec $(BIN)/earshot demo $(ARGS)
 
 .PHONY: test

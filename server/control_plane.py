@@ -58,7 +58,9 @@ class ControlPlane:
         try:
             return self._server.add_insecure_port(address)
         except RuntimeError as problem:
-            raise PortInUse(f"cannot listen on {address} (control plane); stop the server that uses the port, or set control_port") from problem
+            raise PortInUse(
+                f"cannot listen on {address} (control plane); stop the server that uses the port, or choose another with --control-port"
+            ) from problem
 
     def _serve_metrics(self, settings: Settings, board: Board) -> int:
         registry = CollectorRegistry()

@@ -75,8 +75,16 @@ def refusal(host: str, port: int, plane: str, problem: OSError) -> PortInUse:
     """What to raise. plane: "data plane", "control plane" or "metrics"."""
     taken = problem.errno == errno.EADDRINUSE
     settings = {"data plane": ("port", "host"), "control plane": ("control_port", "control_host"), "metrics": ("metrics_port", "metrics_host")}[plane]
-    fix = f"stop the server that uses the port, or set {settings[0]}" if taken else f"set {settings[1]} to an address of this machine"
+    fix = (
+        f"stop the server that uses the port, or choose another with {_flag(settings[0])}"
+        if taken
+        else f"give {_flag(settings[1])} an address of this machine"
+    )
     return PortInUse(f"cannot listen on {join(host, port)} ({plane}): {problem.strerror or problem}; {fix}")
+
+
+def _flag(setting: str) -> str:
+    return f"--{setting.replace('_', '-')}"
 
 
 def _hold(family: socket.AddressFamily, host: str, port: int) -> socket.socket:

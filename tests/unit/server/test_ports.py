@@ -65,13 +65,16 @@ def test_connections_that_a_stopped_server_left_behind_do_not_keep_the_port():
 
 
 def test_an_address_of_another_machine_is_refused():
-    with pytest.raises(PortInUse, match=r"192\.0\.2\.1:.*set host to an address of this machine"):
+    with pytest.raises(PortInUse, match=r"192\.0\.2\.1:.*give --host an address of this machine"):
         hold("192.0.2.1", 50051)
 
 
-@pytest.mark.parametrize(("plane", "setting"), [("control plane", "control_port"), ("metrics", "metrics_port"), ("data plane", "port")])
+@pytest.mark.parametrize(("plane", "setting"), [("control plane", "--control-port"), ("metrics", "--metrics-port"), ("data plane", "--port")])
 def test_a_taken_port_is_refused_with_the_setting_that_helps(plane, setting):
-    with listening(0) as other, pytest.raises(PortInUse, match=rf"\({plane}\): .*in use; stop the server that uses the port, or set {setting}$"):
+    with (
+        listening(0) as other,
+        pytest.raises(PortInUse, match=rf"\({plane}\): .*in use; stop the server that uses the port, or choose another with {setting}$"),
+    ):
         check_free("127.0.0.1", other.getsockname()[1], plane)
 
 
