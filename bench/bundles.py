@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from bench.data import World, write_inputs
@@ -16,25 +17,26 @@ def ensure_bundle(world: World, data: Path, rebuild: bool) -> Path:
     directory = data / world.key
     inputs, bundle = directory / "inputs", directory / "bundle"
     if not inputs.is_dir():
-        _write_whole(world, inputs)
+        write_whole(inputs, lambda directory: write_inputs(world, directory))
     if rebuild and bundle.is_dir():
         shutil.rmtree(bundle)
     if not bundle.is_dir():
-        _build(world, inputs, bundle)
+        build_bundle(build_options(world, inputs, bundle))
     return bundle
 
 
-def _write_whole(world: World, inputs: Path) -> None:
-    """All inputs or none: an interrupted run must not leave half of them."""
+def write_whole(inputs: Path, write: Callable[[Path], None]) -> None:
+    """All inputs or none: an interrupted run must not leave half of them. write: makes them in an empty directory."""
     partial = inputs.with_name("inputs.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    write_inputs(world, partial)
+    write(partial)
     partial.rename(inputs)
 
 
-def _build(world: World, inputs: Path, bundle: Path) -> None:
-    options = BuildOptions(
+def build_options(world: World, inputs: Path, bundle: Path) -> BuildOptions:
+    """How a bundle of these inputs is built."""
+    return BuildOptions(
         creators=inputs / "creators.parquet",
         ranker=inputs / "ranker.onnx",
         out=bundle,
@@ -44,5 +46,9 @@ def _build(world: World, inputs: Path, bundle: Path) -> None:
         bundle_version=world.key,
         candidates=CANDIDATE_COUNT,
     )
+
+
+def build_bundle(options: BuildOptions) -> None:
+    """Build it, with progress shown."""
     with ConsoleProgress() as progress:
         build(options, progress)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from bench.bundles import build_bundle, build_options, write_whole
 from bench.data import World, write_inputs
 from bench.question import CANDIDATE_COUNT
-from cli.progress import ConsoleProgress
 from domain.arrays import AnyArray, BoolArray, FloatArray
-from engine.build import BuildOptions, build
+from engine.build import BuildOptions
 
 VERSION = 1  # counts up when the same parameters give other data
 ASKER_COUNT = 32
@@ -69,46 +68,30 @@ def ensure(world: FilterWorld, data: Path) -> tuple[Path, Catalogue]:
     directory = data / world.key
     inputs, bundle = directory / "inputs", directory / "bundle"
     if not inputs.is_dir():
-        _write_whole(world, inputs)
+        write_whole(inputs, lambda directory: _write(world, directory))
     if not bundle.is_dir():
-        _build(world, inputs, bundle)
+        build_bundle(_options(world, inputs, bundle))
     return bundle, read(inputs, world.base.seed)
 
 
 def read(inputs: Path, seed: int) -> Catalogue:
-    """The catalogue of inputs that `_write_whole` wrote."""
+    """The catalogue of inputs that `_write` wrote."""
     creators = _unit(_vectors(pq.read_table(inputs / "creators.parquet", columns=["embedding"])))
     askers = _unit(_vectors(pq.read_table(inputs / "users.parquet", columns=["embedding"]).slice(0, ASKER_COUNT)))
     return Catalogue(creators, askers, _markets(creators, askers, seed), _tiers(len(creators), seed))
 
 
-def _write_whole(world: FilterWorld, inputs: Path) -> None:
-    """All inputs or none: an interrupted run must not leave half of them."""
-    partial = inputs.with_name("inputs.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    write_inputs(world.base, partial)
-    catalogue = read(partial, world.base.seed)
-    table = pq.read_table(partial / "creators.parquet")
+def _write(world: FilterWorld, inputs: Path) -> None:
+    write_inputs(world.base, inputs)
+    catalogue = read(inputs, world.base.seed)
+    table = pq.read_table(inputs / "creators.parquet")
     table = table.append_column("markets", _lists(catalogue.markets)).append_column("tier", pa.array(catalogue.tiers.tolist(), pa.string()))
-    pq.write_table(table, partial / "creators.parquet", row_group_size=20_000)
-    partial.rename(inputs)
+    pq.write_table(table, inputs / "creators.parquet", row_group_size=20_000)
 
 
-def _build(world: FilterWorld, inputs: Path, bundle: Path) -> None:
-    options = BuildOptions(
-        creators=inputs / "creators.parquet",
-        ranker=inputs / "ranker.onnx",
-        out=bundle,
-        users=inputs / "users.parquet",
-        binding=inputs / "binding.toml",
-        embedding_space=world.base.vectors,
-        bundle_version=world.key[:64],
-        candidates=world.candidate_count,
-        emerging_tiers=("emerging",),
-    )
-    with ConsoleProgress() as progress:
-        build(options, progress)
+def _options(world: FilterWorld, inputs: Path, bundle: Path) -> BuildOptions:
+    options = build_options(world.base, inputs, bundle)
+    return replace(options, bundle_version=world.key[:64], candidates=world.candidate_count, emerging_tiers=("emerging",))
 
 
 def _markets(creators: FloatArray, askers: FloatArray, seed: int) -> dict[str, BoolArray]:
