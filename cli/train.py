@@ -62,8 +62,9 @@ def _train(args: argparse.Namespace) -> None:
     metrics = write_run(args.out, trained, RunInputs(kept, allowed, cold), options)
     write_split(args.out, Split(kept, held_out, cold, allowed))
     print(f"trained on {len(kept):,} listens; {len(held_out):,} were held out and not looked at")
-    inner = ", ".join(f"{a:.4f} -> {b:.4f}" for a, b in zip(metrics["inner_ndcg_of_similarity"], metrics["inner_ndcg_of_ranker"], strict=True))
-    print(f"NDCG@20 on inner folds, similarity order -> ranker: {inner}")
+    for what, name in (("NDCG@20 of known creators", "inner_ndcg"), ("Recall@50 of new ones", "inner_new_recall")):
+        print(f"{what} on inner folds: similarity order {metrics[f'{name}_of_similarity']:.4f}, ranker {metrics[f'{name}_of_ranker']:.4f}")
+    print("objective: " + ", ".join(f"{head} {weight:g}" for head, weight in metrics["objective"].items()))
     print(
         f"next: earshot build --space ip --creators {args.out}/creators.parquet --users {args.out}/users.parquet --ranker {args.out}/ranker.onnx ..."
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from evaluation.result import EXHAUSTIVE, RETRIEVAL, SLATE, TAGS, Evaluation, Row
+from evaluation.result import EXHAUSTIVE, RETRIEVAL, SLATE, Evaluation, Row
 
 SCORE_TOLERANCE = 1e-5
 LARGEST_LOSS = 0.01
@@ -28,8 +28,8 @@ def claims(found: Evaluation, least_ndcg: float | None = None) -> tuple[Claim, .
             checked.append(
                 Claim(f"the slate loses at most {LARGEST_LOSS:.0%} NDCG@20 against {EXHAUSTIVE}: {gain.mean:.2%}", gain.mean <= LARGEST_LOSS)
             )
-        elif f"minus {RETRIEVAL}" in name or f"{SLATE} minus {TAGS}" in name:
-            continue  # shown, not promised: the promise on cold creators is about stage 1
+        elif f"minus {RETRIEVAL}" in name:
+            continue  # shown, not promised: a ranker that also lifts new creators may cost known ones
         else:
             checked.append(Claim(f"{name}, is above zero: {gain.mean:.4f} ({gain.low:.4f} to {gain.high:.4f})", gain.low > 0.0))
     for name in (SERVED_DIFFERENCE, SLATE_DIFFERENCE):

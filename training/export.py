@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import onnxruntime
 import torch
 
 from domain.arrays import FloatArray
-from training.graph import BINDING, ServedRanker
+from training.graph import OUTPUTS, ServedRanker, binding
 
 OPSET = 17
 METADATA_KEY = "earshot.binding"
@@ -24,8 +25,8 @@ class NotTheSame(Exception):
     """The exported file scores otherwise than the network."""
 
 
-def export_ranker(ranker: ServedRanker, path: Path) -> None:
-    """Write the file at `path`. candidates: float32 [n, w]; user: float32 [1, v]; score: float32 [n]."""
+def export_ranker(ranker: ServedRanker, objective: Mapping[str, float], path: Path) -> None:
+    """Write the file at `path`. candidates: float32 [n, w]; user: float32 [1, v]; each of OUTPUTS: float32 [n]."""
     candidate_width = sum(ranker.widths) + 3
     user_width = sum(ranker.widths) + ranker.widths[0] + 1
     example = (torch.zeros(3, candidate_width), torch.zeros(1, user_width))
@@ -33,18 +34,19 @@ def export_ranker(ranker: ServedRanker, path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # the exporter that needs no onnxscript calls itself old
         torch.onnx.export(
-            ranker.eval(), example, buffer, opset_version=OPSET, dynamo=False, input_names=["candidates", "user"], output_names=["score"],
-            dynamic_axes={"candidates": {0: "n"}, "score": {0: "n"}},
+            ranker.eval(), example, buffer, opset_version=OPSET, dynamo=False, input_names=["candidates", "user"], output_names=list(OUTPUTS),
+            dynamic_axes={name: {0: "n"} for name in ("candidates", *OUTPUTS)},
         )  # fmt: skip
     model = onnx.load_from_string(buffer.getvalue())
-    onnx.helper.set_model_props(model, {METADATA_KEY: json.dumps(BINDING)})
+    onnx.helper.set_model_props(model, {METADATA_KEY: json.dumps(binding(objective))})
     path.write_bytes(model.SerializeToString(deterministic=True))
 
 
-def score_torch(ranker: ServedRanker, candidates: FloatArray, user: FloatArray) -> FloatArray:
-    """float32 [n] by the network."""
+def score_torch(ranker: ServedRanker, objective: Mapping[str, float], candidates: FloatArray, user: FloatArray) -> FloatArray:
+    """float32 [n] by the network: its heads, weighed."""
     with torch.no_grad():
-        scores: FloatArray = ranker.eval()(torch.from_numpy(candidates), torch.from_numpy(user)).numpy()
+        heads = ranker.eval()(torch.from_numpy(candidates), torch.from_numpy(user))
+    scores: FloatArray = sum(np.float32(objective[name]) * head.numpy() for name, head in zip(OUTPUTS, heads, strict=True))
     return scores
 
 
@@ -53,8 +55,9 @@ def check_parity(ranker: ServedRanker, path: Path, pairs: list[tuple[FloatArray,
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     worst = 0.0
     for candidates, user in pairs:
-        expected = score_torch(ranker, candidates, user)
-        served = session.run(["score"], {"candidates": candidates, "user": user})[0]
+        with torch.no_grad():
+            expected = np.stack([head.numpy() for head in ranker.eval()(torch.from_numpy(candidates), torch.from_numpy(user))])
+        served = np.stack(session.run(list(OUTPUTS), {"candidates": candidates, "user": user}))
         worst = max(worst, float(np.max(np.abs(served - expected) / np.maximum(1.0, np.abs(expected)))))
     if not worst <= TOLERANCE:
         raise NotTheSame(f"{path} differs from the network by {worst:.3g}, above {TOLERANCE:g}")

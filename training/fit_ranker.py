@@ -1,26 +1,28 @@
-"""Fits the ranker on slates of the inner folds, stopping when a fold that it does not learn from gets no better."""
+"""Fits the ranker on slates of the inner folds, stopping when users that it does not learn from get no better slates."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
-from domain.arrays import FloatArray
+from domain.arrays import BoolArray, FloatArray, RowArray
 from domain.stages import Progress
 from training.losses import listwise_softmax
-from training.ranker import Ensemble, Ranker
-from training.slates import Slates
+from training.objective import choose_objective, ndcg
+from training.ranker import HEADS, Ensemble, Ranker
+from training.slates import Slates, join
 
-CUT = 20  # NDCG@20 is what the slate is judged by
+SHARES = 8  # every member keeps another eighth of the users aside
 
 
 @dataclass(frozen=True)
 class RankerOptions:
-    """patience: epochs without a better NDCG before a member stops."""
+    """patience: epochs without a better NDCG before a member stops. fresh_price: the share of NDCG@20 that may be given up so that creators without
+    a listener are found, see `training.objective`."""
 
     members: int = 3
     epochs: int = 40
@@ -28,41 +30,51 @@ class RankerOptions:
     batch: int = 32
     learning_rate: float = 2e-3
     weight_decay: float = 1e-4
+    fresh_price: float = 0.03
 
 
 @dataclass(frozen=True)
 class FittedRanker:
-    """curves: per member, per epoch the loss and NDCG@20 on users that it did not learn from."""
+    """objective: weights of the heads. aside: slates that one member has not learned from each, and `aside_scores` [s, n, heads] by that member.
+    curves: per member, per epoch the loss and NDCG@20 on users that it did not learn from."""
 
     model: Ensemble
+    objective: Mapping[str, float]
+    aside: Slates
+    aside_scores: FloatArray
     curves: list[list[dict[str, float]]] = field(default_factory=list)
 
 
 def fit_ranker(folds: Sequence[Slates], seed: int, options: RankerOptions, progress: Progress) -> FittedRanker:
-    """Every member keeps other users' slates aside, all slates of a user together."""
+    """Every member keeps other users' slates aside, all slates of a user together. New creators' listens count like all others."""
     progress.start("train the ranker", options.members * options.epochs)
-    members, curves = [], []
+    slates = join(list(folds))
+    members, curves, aside, scores = [], [], [], []
     for member in range(options.members):
-        model, curve = _fit_member(folds, member, seed, options, progress)
+        kept_aside = (slates.users + member) % SHARES == 0
+        model, curve = _fit_member(slates, kept_aside, (seed, member), options, progress)
         members.append(model)
         curves.append(curve)
-    return FittedRanker(Ensemble(members).eval(), curves)
+        aside.append(np.flatnonzero(kept_aside))
+        scores.append(score(model, slates.features[aside[-1]]))
+    judged, by_member = slates.part(np.concatenate(aside)), np.concatenate(scores)
+    return FittedRanker(Ensemble(members).eval(), choose_objective(by_member, judged, options.fresh_price), judged, by_member, curves)
 
 
-def _fit_member(folds: Sequence[Slates], member: int, seed: int, options: RankerOptions, progress: Progress) -> tuple[Ranker, list[dict[str, float]]]:
-    torch.manual_seed(seed * 1_000 + member)
-    random = np.random.default_rng([seed, member])
-    kept = [fold.part(np.flatnonzero((fold.users + member) % 8 != 0)) for fold in folds]
-    aside = [fold.part(np.flatnonzero((fold.users + member) % 8 == 0)) for fold in folds]
-    pools = [torch.from_numpy(np.concatenate(part)) for part in zip(*[(f.features, f.listened.astype(np.float32)) for f in kept], strict=True)]
-    found = torch.nonzero(pools[1].sum(dim=1) > 0).squeeze(1).numpy()
-    model = Ranker(*_moments(pools[0].numpy()))
+def _fit_member(
+    slates: Slates, kept_aside: BoolArray, seeds: tuple[int, int], options: RankerOptions, progress: Progress
+) -> tuple[Ranker, list[dict[str, float]]]:
+    torch.manual_seed(seeds[0] * 1_000 + seeds[1])
+    random = np.random.default_rng(seeds)
+    aside, learned = slates.part(np.flatnonzero(kept_aside)), slates.part(np.flatnonzero(~kept_aside & slates.listened.any(axis=1)))
+    model = Ranker(*_moments(learned.features))
     optimiser = torch.optim.AdamW(model.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay)
+    wanted = torch.from_numpy(np.stack([learned.listened, learned.favourite], axis=2).astype(np.float32))
     curve: list[dict[str, float]] = []
     best, best_state, since = -1.0, copy.deepcopy(model.state_dict()), 0
     for _epoch in range(options.epochs):
-        loss = _epoch_of(model, optimiser, pools, random.permutation(found), options.batch)
-        quality = float(np.mean([slate_ndcg(score(model, fold.features), fold) for fold in aside]))
+        loss = _train_epoch(model, optimiser, (torch.from_numpy(learned.features), wanted), random.permutation(len(wanted)), options.batch)
+        quality = ndcg(score(model, aside.features)[:, :, HEADS.index("listen")], aside.listened, aside.relevant)
         curve.append({"loss": loss, "ndcg": quality})
         progress.advance(1)
         best, best_state, since = (quality, copy.deepcopy(model.state_dict()), 0) if quality > best else (best, best_state, since + 1)
@@ -73,12 +85,15 @@ def _fit_member(folds: Sequence[Slates], member: int, seed: int, options: Ranker
     return model.eval(), curve
 
 
-def _epoch_of(model: Ranker, optimiser: torch.optim.Optimizer, pools: list[torch.Tensor], order: FloatArray, batch: int) -> float:
+def _train_epoch(model: Ranker, optimiser: torch.optim.Optimizer, examples: tuple[torch.Tensor, torch.Tensor], order: RowArray, batch: int) -> float:
     model.train()
+    features, wanted = examples
     total = 0.0
     for start in range(0, len(order), batch):
         chosen = torch.from_numpy(order[start : start + batch])
-        loss = listwise_softmax(model(pools[0][chosen]), pools[1][chosen])
+        scores = model(features[chosen])
+        losses = [listwise_softmax(scores[:, :, head], wanted[chosen][:, :, head]) for head in range(len(HEADS))]
+        loss = torch.stack(losses).sum()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -87,20 +102,11 @@ def _epoch_of(model: Ranker, optimiser: torch.optim.Optimizer, pools: list[torch
 
 
 def score(model: torch.nn.Module, features: FloatArray) -> FloatArray:
-    """float32 [s, n] from features [s, n, F]."""
+    """float32 [s, n, heads] from features [s, n, F]."""
     model.eval()
     with torch.no_grad():
         scores: FloatArray = model(torch.from_numpy(features)).numpy()
     return scores
-
-
-def slate_ndcg(scores: FloatArray, slates: Slates) -> float:
-    """Mean NDCG@20 of the slates in the order of these scores; ideal: min(20, listens there were to find)."""
-    order = np.argsort(-scores, axis=1, kind="stable")[:, :CUT]
-    gains = 1.0 / np.log2(np.arange(CUT) + 2.0)
-    ideal = np.cumsum(gains)[np.minimum(CUT, slates.relevant.astype(np.int64)) - 1]
-    found = np.take_along_axis(slates.listened, order, axis=1)
-    return float(np.mean((found * gains[: order.shape[1]]).sum(axis=1) / ideal))
 
 
 def _moments(features: FloatArray) -> tuple[FloatArray, FloatArray]:

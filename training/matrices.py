@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from domain.arrays import FloatArray
+from domain.arrays import AnyArray, FloatArray
 from domain.listens import Listens, SideTables
 
 
@@ -21,12 +21,16 @@ def weighted(listens: Listens) -> sparse.csr_matrix:
 
 def weights(listens: Listens) -> FloatArray:
     """float32 [n]: log(1 + count) over the user's mean of it. Raw counts go over five decades; who plays a lot is no better known."""
-    logged = np.log1p(listens.counts)
-    user_count = len(listens.user_ids)
-    sums = np.bincount(listens.users, logged, minlength=user_count)
-    means = sums / np.maximum(1, np.bincount(listens.users, minlength=user_count))
-    shares: FloatArray = (logged / means[listens.users]).astype(np.float32)
+    shares: FloatArray = (np.log1p(listens.counts) / mean_logs(listens)[listens.users]).astype(np.float32)
     return shares
+
+
+def mean_logs(listens: Listens) -> AnyArray:
+    """float64 [users]: the mean of log(1 + count) over a user's listens; 0 without any."""
+    user_count = len(listens.user_ids)
+    sums = np.bincount(listens.users, np.log1p(listens.counts), minlength=user_count)
+    means: AnyArray = sums / np.maximum(1, np.bincount(listens.users, minlength=user_count))
+    return means
 
 
 def friendships(listens: Listens, side: SideTables) -> sparse.csr_matrix:

@@ -9,12 +9,16 @@ import numpy as np
 
 from domain.listens import Listens, SideTables
 from domain.stages import Progress
-from training.fit_ranker import FittedRanker, RankerOptions, fit_ranker, score, slate_ndcg
+from training.features import NAMES
+from training.fit_ranker import FittedRanker, RankerOptions, fit_ranker
 from training.fit_towers import FittedTowers, TowerOptions, fit_towers
 from training.folds import make_fold
 from training.knowledge import Knowledge, learn
+from training.objective import ndcg, recall, weigh
 from training.slates import Slates, make_slates
 from training.watch import watch_recall
+
+COLD_DEPTH = 50  # as evaluation judges creators whom nobody has played
 
 
 @dataclass(frozen=True)
@@ -47,24 +51,31 @@ def train(listens: Listens, side: SideTables, options: TrainingOptions, progress
     """Fit everything. `listens` and `side` are all that is used: what was held out from them before is nowhere else to be found."""
     busiest = int(np.bincount(listens.users).max(initial=0))
     options = replace(options, candidates=min(options.candidates, len(listens.creator_ids) - busiest))  # there must be as many to show
-    slates, tower_curves = [], []
-    for number in range(options.folds):
-        fold_slates, curve = _fold(listens, side, number, options, progress)
-        slates.append(fold_slates)
-        tower_curves.append(curve)
-    ranker = fit_ranker(slates, options.seed, options.ranker, progress)
+    folds = [_fold(listens, side, number, options, progress) for number in range(options.folds)]
+    ranker = fit_ranker([slates for slates, _ in folds], options.seed, options.ranker, progress)
     known = learn(listens, side, options.seed)
-    towers = fit_towers(known, options.seed, options.towers, progress)
-    metrics = {"inner_ndcg_of_similarity": [slate_ndcg(s.features[:, :, 4], s) for s in slates]}
-    metrics["inner_ndcg_of_ranker"] = [slate_ndcg(score(ranker.model, s.features), s) for s in slates]
-    return Trained(known, towers, ranker, {"towers": [*tower_curves, towers.curve], "ranker": ranker.curves}, metrics)
+    epochs = round(float(np.mean([towers.epochs for _, towers in folds])))
+    towers = fit_towers(known, options.seed, replace(options.towers, epochs=epochs), progress)
+    curves = {"towers": [fitted.curve for _, fitted in folds] + [towers.curve], "ranker": ranker.curves}
+    return Trained(known, towers, ranker, curves, _metrics(ranker) | {"tower_epochs": epochs})
 
 
-def _fold(listens: Listens, side: SideTables, number: int, options: TrainingOptions, progress: Progress) -> tuple[Slates, list[dict[str, float]]]:
+def _fold(listens: Listens, side: SideTables, number: int, options: TrainingOptions, progress: Progress) -> tuple[Slates, FittedTowers]:
     """The slates of one inner fold: everything that scores them was fitted on the rest of it."""
     fold = make_fold(listens, side, options.seed * 1_000 + number)
     known = learn(fold.listens, fold.side, options.seed)
-    towers = fit_towers(known, options.seed, options.towers, progress, watch_recall(known, fold))
-    heard = ~fold.new[fold.aside.creators]
-    aside = (fold.aside.users[heard], fold.aside.creators[heard])
-    return make_slates(known, towers.space, aside, options.candidates), towers.curve
+    towers = fit_towers(known, options.seed, options.towers, progress, watch_recall(known, fold, options.candidates))
+    return make_slates(known, towers.space, fold, options.candidates), towers
+
+
+def _metrics(ranker: FittedRanker) -> dict[str, Any]:
+    """Of users that each member did not learn from: similarity order against the ranker's, on heard creators and on new ones."""
+    slates = ranker.aside
+    heard, new = slates.listened & ~slates.new, slates.listened & slates.new
+    judged = slates.relevant_heard > 0
+    orders = {"similarity": slates.features[:, :, NAMES.index("similarity")], "ranker": weigh(ranker.aside_scores, slates, ranker.objective)}
+    found: dict[str, Any] = {"objective": dict(ranker.objective)}
+    for name, scores in orders.items():
+        found[f"inner_ndcg_of_{name}"] = ndcg(scores[judged], heard[judged], slates.relevant_heard[judged])
+        found[f"inner_new_recall_of_{name}"] = recall(scores, new, slates.relevant - slates.relevant_heard, COLD_DEPTH)
+    return found

@@ -7,6 +7,9 @@ from torch import Tensor, nn
 
 from domain.arrays import FloatArray
 
+HEADS = ("listen", "favourite")
+"""What the network says of a candidate: whether the user will listen, and whether it will be played more than what the user plays on average."""
+
 
 class CrossNetwork(nn.Module):
     """x_{l+1} = x_0 * (W_l x_l + b_l) + x_l. Source: Wang et al., "DCN V2", WWW 2021."""
@@ -27,7 +30,7 @@ class CrossNetwork(nn.Module):
 
 
 class Ranker(nn.Module):
-    """One network: features as they are, [..., F] -> scores [...]. Standardises by itself, so that the served graph cannot forget to."""
+    """One network: features as they are, [..., F] -> scores [..., heads]. Standardises by itself, so that the served graph cannot forget to."""
 
     def __init__(self, mean: FloatArray, deviation: FloatArray, hidden: int = 48, depth: int = 2) -> None:
         super().__init__()
@@ -36,12 +39,12 @@ class Ranker(nn.Module):
         self.register_buffer("scale", torch.from_numpy(1.0 / deviation))
         self.cross = CrossNetwork(width, depth)
         self.deep = nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, hidden // 2), nn.ReLU())
-        self.out = nn.Linear(width + hidden // 2, 1)
+        self.out = nn.Linear(width + hidden // 2, len(HEADS))
 
     def forward(self, features: Tensor) -> Tensor:
-        """[..., F] -> [...]."""
+        """[..., F] -> [..., heads]."""
         x = (features - self.mean) * self.scale
-        return self.out(torch.cat([self.cross(x), self.deep(x)], dim=-1)).squeeze(-1)
+        return self.out(torch.cat([self.cross(x), self.deep(x)], dim=-1))
 
 
 class Ensemble(nn.Module):
@@ -52,5 +55,5 @@ class Ensemble(nn.Module):
         self.members = nn.ModuleList(members)
 
     def forward(self, features: Tensor) -> Tensor:
-        """[..., F] -> [...]."""
+        """[..., F] -> [..., heads]."""
         return torch.stack([member(features) for member in self.members]).mean(dim=0)

@@ -44,7 +44,7 @@ def write_run(out: Path, trained: Trained, inputs: RunInputs, options: TrainingO
     _write_creators(out / "creators.parquet", trained, inputs)
     _write_users(out / "users.parquet", trained, inputs)
     ranker = ServedRanker(trained.ranker.model, trained.known).eval()
-    export_ranker(ranker, out / "ranker.onnx")
+    export_ranker(ranker, trained.ranker.objective, out / "ranker.onnx")
     pairs = _expected_pairs(trained, options.seed)
     worst = check_parity(ranker, out / "ranker.onnx", [(candidate_inputs(trained, u, c), user_inputs(trained, u)) for u, c in pairs])
     _write_expected(out / "expected.parquet", trained, ranker, pairs)
@@ -107,7 +107,7 @@ def _write_expected(path: Path, trained: Trained, ranker: ServedRanker, pairs: l
     for user, some in pairs:
         users += [listens.user_ids[user]] * len(some)
         creators += [listens.creator_ids[c] for c in some.tolist()]
-        scores += score_torch(ranker, candidate_inputs(trained, user, some), user_inputs(trained, user)).tolist()
+        scores += score_torch(ranker, trained.ranker.objective, candidate_inputs(trained, user, some), user_inputs(trained, user)).tolist()
     table = {"user_id": pa.array(users, pa.string()), "creator_id": pa.array(creators, pa.string()), "score": pa.array(scores, pa.float32())}
     pq.write_table(pa.table(table), path)
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
 from domain.arrays import BoolArray, FloatArray, RowArray
 from training.features import features
+from training.folds import Fold
 from training.knowledge import Knowledge
+from training.matrices import mean_logs
 from training.space import Space
 
 LEAST_LISTENS = 5  # as evaluation has it: with fewer, little is known of a user
@@ -16,18 +18,30 @@ LEAST_LISTENS = 5  # as evaluation has it: with fewer, little is known of a user
 
 @dataclass(frozen=True)
 class Slates:
-    """users: int64 [s]. candidates: int64 [s, n], best first by similarity. features: float32 [s, n, F]. listened: bool [s, n].
-    relevant: float32 [s], how many listens of the user there were to find, in the slate or not."""
+    """users: int64 [s]. candidates: int64 [s, n], best first by similarity. features: float32 [s, n, F].
+
+    listened: bool [s, n], listens that were put aside; favourite: those of them that the user plays more than his average. new: bool [s, n],
+    creators of whom every listen was put aside. relevant, relevant_heard: int64 [s], how many listens of the user there were to find, in the slate or
+    not: all, and those of creators that are not new.
+    """
 
     users: RowArray
     candidates: RowArray
     features: FloatArray
     listened: BoolArray
-    relevant: FloatArray
+    favourite: BoolArray
+    new: BoolArray
+    relevant: RowArray
+    relevant_heard: RowArray
 
     def part(self, chosen: RowArray) -> Slates:
         """Some of the slates."""
-        return Slates(self.users[chosen], self.candidates[chosen], self.features[chosen], self.listened[chosen], self.relevant[chosen])
+        return Slates(**{one.name: getattr(self, one.name)[chosen] for one in fields(self)})
+
+
+def join(slates: list[Slates]) -> Slates:
+    """All slates, those of one fold after those of another."""
+    return Slates(**{one.name: np.concatenate([getattr(s, one.name) for s in slates]) for one in fields(Slates)})
 
 
 def retrieve(stage1: Space, known: Knowledge, users: RowArray, count: int) -> RowArray:
@@ -42,11 +56,23 @@ def retrieve(stage1: Space, known: Knowledge, users: RowArray, count: int) -> Ro
     return found
 
 
-def make_slates(known: Knowledge, stage1: Space, aside: tuple[RowArray, RowArray], count: int) -> Slates:
-    """Slates of `count` of all users with enough listens to know them and one aside. aside: (users, creators), int64."""
+def make_slates(known: Knowledge, stage1: Space, fold: Fold, count: int) -> Slates:
+    """Slates of `count` of all users with enough listens to know them and one put aside."""
+    aside, new = fold.aside, fold.new
     user_count, creator_count = known.played.shape
-    relevant = np.bincount(aside[0], minlength=user_count)
+    relevant = np.bincount(aside.users, minlength=user_count)
+    heard = np.bincount(aside.users[~new[aside.creators]], minlength=user_count)
     users = np.flatnonzero((known.history_length >= LEAST_LISTENS) & (relevant > 0))
     candidates = retrieve(stage1, known, users, count)
-    listened = np.isin(users[:, None] * creator_count + candidates, aside[0] * creator_count + aside[1])
-    return Slates(users, candidates, features(known, stage1, users, candidates), listened, relevant[users].astype(np.float32))
+    shown = users[:, None] * creator_count + candidates
+    keys, much = aside.users * creator_count + aside.creators, np.log1p(aside.counts) > mean_logs(known.listens)[aside.users]
+    return Slates(
+        users=users,
+        candidates=candidates,
+        features=features(known, stage1, users, candidates),
+        listened=np.isin(shown, keys),
+        favourite=np.isin(shown, keys[much]),
+        new=new[candidates],
+        relevant=relevant[users],
+        relevant_heard=heard[users],
+    )

@@ -25,16 +25,18 @@ class AlsSettings:
 def fit_als(kept: Listens, settings: AlsSettings) -> Scorer:
     """Scores the inner product of a user's and a creator's factors."""
     from implicit.cpu.als import AlternatingLeastSquares  # noqa: PLC0415 - as in neighbours.py
+    from threadpoolctl import threadpool_limits  # noqa: PLC0415 - as above
 
-    model = AlternatingLeastSquares(
-        factors=settings.factors,
-        regularization=settings.regularisation,
-        alpha=settings.alpha,
-        iterations=settings.iterations,
-        num_threads=1,
-        random_state=settings.seed,
-    )
-    model.fit(listen_matrix(kept, settings.weights), show_progress=False)
+    with threadpool_limits(1, "blas"):  # the library wants its own threads alone, and looks for others when it is made
+        model = AlternatingLeastSquares(
+            factors=settings.factors,
+            regularization=settings.regularisation,
+            alpha=settings.alpha,
+            iterations=settings.iterations,
+            num_threads=1,
+            random_state=settings.seed,
+        )
+        model.fit(listen_matrix(kept, settings.weights), show_progress=False)
     of_users, of_creators = model.user_factors, model.item_factors
 
     def score(users: RowArray) -> FloatArray:

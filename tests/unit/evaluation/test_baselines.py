@@ -49,6 +49,11 @@ def test_neighbours_sum_cosines_of_what_was_heard(kept):
     np.testing.assert_allclose(fit_neighbours(kept, 30)(USERS), matrix @ cosines, atol=1e-5)
 
 
+def test_more_neighbours_than_there_are_change_nothing_and_cost_nothing(kept):
+    """The library makes room for as many as are asked for: at 20,000 for 17,632 creators, 15 GB of it."""
+    np.testing.assert_array_equal(fit_neighbours(kept, 10**8)(USERS), fit_neighbours(kept, 30)(USERS))
+
+
 def test_popularity_counts_listeners(kept):
     np.testing.assert_array_equal(fit_popularity(kept)(USERS[:2]), np.tile(dense(kept).sum(axis=0), (2, 1)))
 
