@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import sys
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from cli.exit_codes import ExitCode
@@ -20,8 +22,10 @@ from domain.slate import Stage
 
 if TYPE_CHECKING:
     from evaluation.bootstrap import Interval
+    from evaluation.portrait import Portrait
     from evaluation.result import Evaluation, Row
 
+_MARKS = "* listened to, and held out from training   ° emerging: without a listen in training"
 _WIDE = 160  # columns where there is no terminal: a table that is cut cannot be read from a log
 
 
@@ -36,6 +40,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--run", type=Path, required=True, metavar="DIR", dest="run_directory", help="the run directory that `earshot train` wrote")
     parser.add_argument("--baselines", default="tuned", metavar="F", help="settings of the baselines, TOML; tuned: those shipped; none: no baselines")
     parser.add_argument("--candidates", default="", metavar="N,N", help="measure slates of so many candidates too, for a curve")
+    parser.add_argument("--listener", metavar="ID", help="also show, by name, what this listener plays and what the slate shows")
+    parser.add_argument("--without-exhaustive", action="store_true", help="leave out exhaustive ranking, which takes most of the time")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, metavar="N", help="users asked at a time (default: %(default)s)")
     parser.add_argument("--least-ndcg", type=float, metavar="X", help="NDCG@20 that the slate must reach")
     parser.add_argument("--check", action="store_true", help="exit with 1 when a promise does not hold")
@@ -52,10 +58,13 @@ def run(args: argparse.Namespace) -> int:
     counts = _counts(args.candidates)
     if args.threads < 1:
         raise ConfigurationError(f"--threads {args.threads} must be at least 1")
-    found = _evaluate(args, counts)
+    found, portrait = _evaluate(args, counts)
     from evaluation.claims import claims  # noqa: PLC0415 - keeps `earshot --help` quick
 
-    _print(found, Console() if sys.stdout.isatty() else Console(width=_WIDE))
+    console = Console() if sys.stdout.isatty() else Console(width=_WIDE)
+    _print(found, console)
+    if portrait is not None:
+        _print_portrait(portrait, console)
     _write(args, found)
     checked = claims(found, args.least_ndcg)
     for claim in checked:
@@ -63,10 +72,11 @@ def run(args: argparse.Namespace) -> int:
     return ExitCode.FAILURE if args.check and not all(claim.holds for claim in checked) else ExitCode.OK
 
 
-def _evaluate(args: argparse.Namespace, counts: tuple[int, ...]) -> Evaluation:
+def _evaluate(args: argparse.Namespace, counts: tuple[int, ...]) -> tuple[Evaluation, Portrait | None]:
     from engine.open import StartOptions, prepare  # noqa: PLC0415 - brings hnswlib and onnxruntime; `earshot --help` should not
     from evaluation.baselines.settings import read_settings  # noqa: PLC0415 - as above
     from evaluation.evaluate import EvaluationOptions, evaluate  # noqa: PLC0415 - as above
+    from evaluation.portrait import portray  # noqa: PLC0415 - as above
     from evaluation.split import read_split  # noqa: PLC0415 - as above
 
     settings = None if args.baselines == "none" else read_settings(None if args.baselines == "tuned" else Path(args.baselines))
@@ -74,8 +84,9 @@ def _evaluate(args: argparse.Namespace, counts: tuple[int, ...]) -> Evaluation:
     expected = args.run_directory / "expected.parquet"
     with ConsoleProgress(quiet=False) as progress:
         engine = prepare(args.bundle, progress).start(StartOptions(), time.monotonic, _refuse_fallback)
-        options = EvaluationOptions(settings, counts, expected if expected.exists() else None, args.threads)
-        return evaluate(engine, split, options, progress)
+        options = EvaluationOptions(settings, counts, expected if expected.exists() else None, args.threads, not args.without_exhaustive)
+        portrait = portray(engine, split, args.listener) if args.listener else None
+        return evaluate(engine, split, options, progress), portrait
 
 
 def _refuse_fallback(stage: Stage, failure: Exception) -> None:
@@ -145,6 +156,14 @@ def _print(found: Evaluation, console: Console) -> None:
         console.print(f"{count:,} candidates: NDCG@20 {_cell(one)}", highlight=False)
     for name, gain in found.gains.items():
         console.print(f"{name}: {_cell(gain)}", highlight=False, soft_wrap=True)
+
+
+def _print_portrait(portrait: Portrait, console: Console) -> None:
+    table = Table("most played", "the slate", title=f"listener {portrait.user_id}", title_justify="left", caption=_MARKS, caption_justify="left")
+    for played, shown in itertools.zip_longest(portrait.played, portrait.shown):
+        marks = "" if shown is None else "*" * shown.listened + "°" * shown.emerging
+        table.add_row(escape(played or ""), "" if shown is None else escape(f"{shown.name} {marks}".rstrip()))
+    console.print(table)
 
 
 def _table(title: str, rows: tuple[Row, ...], metrics: tuple[str, ...], shares: tuple[str, ...]) -> Table:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cli.exit_codes import ExitCode
 from cli.progress import ConsoleProgress
 from domain.errors import ConfigurationError
 from domain.listens import Listens, SideTables
 
-BUILD_INPUTS = (("creators", "creators.parquet"), ("users", "users.parquet"), ("ranker", "ranker.onnx"), ("expected", "expected.parquet"))
+if TYPE_CHECKING:
+    from training.pipeline import TrainingOptions
+
+CHOICES = ("content", "id-dropout", "log-q")
+"""What training can do without: all tags; ids that drop out at random; the correction for who is famous."""
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -23,6 +29,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--users", type=Path, metavar="F", help="with --listens: parquet or CSV of user_id, friends")
     parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="the run directory; must not exist")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of everything that is drawn (default: %(default)s)")
+    parser.add_argument("--without", action="append", default=[], choices=CHOICES, help="undo a choice, to see what it bought; repeatable")
     parser.add_argument("--threads", type=int, default=2, metavar="N", help="threads; as many give the same files (default: %(default)s)")
     parser.set_defaults(run=run)
 
@@ -48,14 +55,16 @@ def run(args: argparse.Namespace) -> int:
 def _train(args: argparse.Namespace) -> None:
     from evaluation.protocol import cold_creators, hold_out, hold_out_tags  # noqa: PLC0415 - as above
     from evaluation.split import Split, write_split  # noqa: PLC0415 - as above
-    from training.pipeline import TrainingOptions, train  # noqa: PLC0415 - as above
+    from training.pipeline import train  # noqa: PLC0415 - as above
     from training.run import RunInputs, make_run_directory, write_run  # noqa: PLC0415 - as above
 
     listens, side = _read(args)
     make_run_directory(args.out)
     kept, held_out = hold_out(listens)
     allowed = hold_out_tags(held_out, side)
-    options = TrainingOptions(seed=args.seed)
+    if "content" in args.without:
+        allowed = allowed.where_tags(allowed.tags < 0)
+    options = _options(args)
     with ConsoleProgress() as progress:
         trained = train(kept, allowed, options, progress)
     cold = cold_creators(listens)
@@ -68,6 +77,18 @@ def _train(args: argparse.Namespace) -> None:
     print(
         f"next: earshot build --space ip --creators {args.out}/creators.parquet --users {args.out}/users.parquet --ranker {args.out}/ranker.onnx ..."
     )
+
+
+def _options(args: argparse.Namespace) -> TrainingOptions:
+    from training.fit_towers import TowerOptions  # noqa: PLC0415 - as above
+    from training.pipeline import TrainingOptions  # noqa: PLC0415 - as above
+
+    towers = TowerOptions()
+    if "id-dropout" in args.without:
+        towers = replace(towers, id_dropout=0.0)
+    if "log-q" in args.without:
+        towers = replace(towers, log_q=False)
+    return TrainingOptions(seed=args.seed, towers=towers)
 
 
 def _read(args: argparse.Namespace) -> tuple[Listens, SideTables]:

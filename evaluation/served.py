@@ -31,12 +31,13 @@ class Answers:
     """Rankings of U users, int64 creator codes of the split, best first, -1 where there are no more.
 
     retrieved [U, 500]: stage 1, in its order. slates [U, 50]: both stages, of the bundle's own number of candidates. exhaustive [U, 50]: the same
-    ranker over the whole catalogue. difference: the largest one between the scores that a pair got in a slate and exhaustively.
+    ranker over the whole catalogue, or None when nobody asked for it. difference: the largest one between the scores that a pair got in a slate and
+    exhaustively.
     """
 
     retrieved: RowArray
     slates: RowArray
-    exhaustive: RowArray
+    exhaustive: RowArray | None
     difference: float
 
 
@@ -44,16 +45,19 @@ class Answers:
 class _One:
     retrieved: RowArray
     slate: RowArray
-    exhaustive: RowArray
-    difference: float
+    exhaustive: RowArray | None = None
+    difference: float = 0.0
 
 
 class ServedSlates:
-    """Asks an engine for the users of a split. Their training creators are sent as seen. Immutable; asks `thread_count` users at a time."""
+    """Asks an engine for the users of a split. Their training creators are sent as seen. Immutable; asks `thread_count` users at a time.
 
-    def __init__(self, engine: Engine, split: Split, thread_count: int = 1) -> None:
+    exhaustive: rank the whole catalogue too, which takes most of the time.
+    """
+
+    def __init__(self, engine: Engine, split: Split, thread_count: int = 1, *, exhaustive: bool = True) -> None:
         """Raises ArtifactError when the bundle does not hold the creators of the run."""
-        self._engine, self._threads = engine, thread_count
+        self._engine, self._threads, self._exhaustive = engine, thread_count, exhaustive
         self._user_ids = split.kept.user_ids
         self._codes = _codes_by_row(engine, split)
         self._cold_rows = np.flatnonzero(split.cold[self._codes])
@@ -83,6 +87,10 @@ class ServedSlates:
         progress.start("asking for cold creators alone", len(users))
         return _stack(list(self._each(users, self._ask_cold, progress)))
 
+    def slate_of(self, user: int, page_size: int) -> RowArray:
+        """The slate of one user (code), as the bundle serves it."""
+        return self._shown(self._request(user, 0, page_size))
+
     def slates_of(self, users: RowArray, candidate_count: int, progress: Progress) -> RowArray:
         """Slates [U, 20] when stage 1 hands on `candidate_count`, whatever the bundle's default is."""
         progress.start(f"asking with {candidate_count:,} candidates", len(users))
@@ -105,7 +113,10 @@ class ServedSlates:
         return self._ranked(retrieved, self._request(user, 0, COLD_DEPTH, wanted), self._all_request(user, wanted))
 
     def _ranked(self, retrieved: RowArray, served: RecommendRequest, everything: RecommendRequest) -> _One:
-        slate, whole = self._answer(served).slate, self._answer(everything).slate
+        slate = self._answer(served).slate
+        if not self._exhaustive:
+            return _One(self._codes[retrieved], self._codes[slate.rows])
+        whole = self._answer(everything).slate
         difference = _largest_difference(slate.rows, slate.scores, whole.rows, whole.scores)
         return _One(self._codes[retrieved], self._codes[slate.rows], self._codes[whole.rows[:COLD_DEPTH]], difference)
 
@@ -168,9 +179,10 @@ def _padded(rankings: list[RowArray], depth: int) -> RowArray:
 
 
 def _stack(answers: list[_One]) -> Answers:
+    exhaustive = [one.exhaustive for one in answers if one.exhaustive is not None]
     return Answers(
         retrieved=_padded([one.retrieved for one in answers], STAGE_1_DEPTH),
         slates=_padded([one.slate for one in answers], COLD_DEPTH),
-        exhaustive=_padded([one.exhaustive for one in answers], COLD_DEPTH),
+        exhaustive=_padded(exhaustive, COLD_DEPTH) if len(exhaustive) == len(answers) else None,
         difference=max((one.difference for one in answers), default=0.0),
     )

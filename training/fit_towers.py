@@ -31,7 +31,6 @@ class TowerOptions:
     learning_rate: float = 3e-4
     id_dropout: float = 0.4
     log_q: bool = True
-    content: bool = True
     tag_strength: float = 0.15
     boost: float = 0.0
 
@@ -110,8 +109,6 @@ class Batches:
         users, creators = self._users[chosen], self._creators[chosen]
         has_id = torch.from_numpy((random.random(len(pairs)) >= self._options.id_dropout).astype(np.float32))
         content = torch.where(has_id[:, None] > 0, self._inputs.content[creators], self._inputs.unheard[creators])
-        if not self._options.content:
-            content = torch.zeros_like(content)
         own_tags = self._inputs.content[creators, :-1] * self._weights[chosen][:, None]
         asking = model.users(self._inputs.taste[users], self._inputs.history_tags[users] - own_tags)
         scores = asking @ model.creators(creators, content, has_id).T * model.log_sharpness.exp()

@@ -18,6 +18,7 @@ from engine.open import StartOptions, prepare
 from evaluation.baselines.settings import read_settings
 from evaluation.claims import row_of
 from evaluation.evaluate import EvaluationOptions, evaluate
+from evaluation.portrait import portray
 from evaluation.protocol import evaluated_users
 from evaluation.result import EXHAUSTIVE, RETRIEVAL, SLATE, TAGS, read_evaluation
 from evaluation.served import ServedSlates
@@ -184,6 +185,37 @@ def test_a_promise_that_fails_sets_the_exit_code_where_asked(run, capsys):
     assert main(asked) == 0
     assert main([*asked, "--check"]) == 1
     assert "FAILS: NDCG@20 of the two-stage slate is at least 0.99" in capsys.readouterr().out
+
+
+def test_a_listener_is_shown_by_name_with_what_was_held_out_marked(run, engine):
+    split = read_split(run.directory)
+    code = int(np.bincount(split.held_out.users).argmax())
+    portrait = portray(engine, split, split.kept.user_ids[code])
+    codes = two_stages(run, code, 20)
+    rows = engine.creators.rows_of([split.kept.creator_ids[c] for c in codes])
+    assert [one.name for one in portrait.shown] == [n or i for n, i in zip(engine.creators.names_of(rows), engine.creators.ids_of(rows), strict=True)]
+    held_out = set(split.held_out.creators[split.held_out.users == code].tolist())
+    assert [one.listened for one in portrait.shown] == [c in held_out for c in codes]
+    assert any(one.listened for one in portrait.shown)
+    assert [one.emerging for one in portrait.shown] == split.cold[codes].tolist()
+    assert len(portrait.played) == min(20, len(seen_by(run, code)))
+
+
+def test_a_listener_whom_nobody_knows_is_refused(run, capsys):
+    assert main(["evaluate", "--bundle", str(run.bundle), "--run", str(run.directory), "--baselines", "none", "--listener", "nobody"]) == 78
+    assert '"nobody" is no user of the run' in capsys.readouterr().err
+
+
+def test_without_exhaustive_ranking_the_rest_is_the_same(run, capsys, tmp_path):
+    asked = ["evaluate", "--bundle", str(run.bundle), "--run", str(run.directory), "--baselines", "none", "--json"]
+    assert main([*asked, str(tmp_path / "all.json")]) == 0
+    assert main([*asked, str(tmp_path / "rest.json"), "--without-exhaustive"]) == 0
+    everything, rest = (read_evaluation((tmp_path / name).read_text("utf-8")) for name in ("all.json", "rest.json"))
+    assert EXHAUSTIVE not in {row.name for row in rest.main}
+    for rows, others in ((rest.main, everything.main), (rest.cold_only, everything.cold_only)):
+        for name, one in row_of(rows, SLATE).intervals.items():
+            assert one.mean == pytest.approx(row_of(others, SLATE).intervals[name].mean, abs=1e-12)
+    assert not any(EXHAUSTIVE in name for name in rest.gains)
 
 
 @pytest.mark.parametrize(("flag", "value"), [("--candidates", "20,many"), ("--candidates", "5"), ("--threads", "0")])
