@@ -159,11 +159,12 @@ def _print(found: Evaluation, console: Console) -> None:
 
 
 def _print_portrait(portrait: Portrait, console: Console) -> None:
-    table = Table("most played", "the slate", title=f"listener {portrait.user_id}", title_justify="left", caption=_MARKS, caption_justify="left")
+    table = Table("most played", "the slate", title=f"listener {portrait.user_id}", title_justify="left")
     for played, shown in itertools.zip_longest(portrait.played, portrait.shown):
         marks = "" if shown is None else "*" * shown.listened + "°" * shown.emerging
         table.add_row(escape(played or ""), "" if shown is None else escape(f"{shown.name} {marks}".rstrip()))
     console.print(table)
+    console.print(_MARKS, highlight=False)
 
 
 def _table(title: str, rows: tuple[Row, ...], metrics: tuple[str, ...], shares: tuple[str, ...]) -> Table:
