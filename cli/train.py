@@ -30,6 +30,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="the run directory; must not exist")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of everything that is drawn (default: %(default)s)")
     parser.add_argument("--without", action="append", default=[], choices=CHOICES, help="undo a choice, to see what it bought; repeatable")
+    parser.add_argument("--name-words", action="store_true", help="let the towers read the words of creators' names")
     parser.add_argument("--threads", type=int, default=2, metavar="N", help="threads; as many give the same files (default: %(default)s)")
     parser.set_defaults(run=run)
 
@@ -88,7 +89,7 @@ def _options(args: argparse.Namespace) -> TrainingOptions:
         towers = replace(towers, id_dropout=0.0)
     if "log-q" in args.without:
         towers = replace(towers, log_q=False)
-    return TrainingOptions(seed=args.seed, towers=towers)
+    return TrainingOptions(seed=args.seed, towers=towers, name_words=args.name_words)
 
 
 def _read(args: argparse.Namespace) -> tuple[Listens, SideTables]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from domain.listens import Listens, SideTables
 from domain.stages import Progress
+from training.content import with_content_words
 from training.features import NAMES
 from training.fit_ranker import FittedRanker, RankerOptions, fit_ranker
 from training.fit_towers import FittedTowers, TowerOptions, fit_towers
@@ -23,11 +24,13 @@ COLD_DEPTH = 50  # as evaluation judges creators whom nobody has played
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """seed: of everything that is drawn. folds: inner cuts that the ranker learns from. candidates: per slate, as serving will retrieve."""
+    """seed: of everything that is drawn. folds: inner cuts that the ranker learns from. candidates: per slate, as serving will retrieve. name_words:
+    whether words of creators' names are content, see `training.content`."""
 
     seed: int = 0
     folds: int = 2
     candidates: int = 300
+    name_words: bool = False
     towers: TowerOptions = field(default_factory=TowerOptions)
     ranker: RankerOptions = field(default_factory=RankerOptions)
 
@@ -50,6 +53,7 @@ class Trained:
 def train(listens: Listens, side: SideTables, options: TrainingOptions, progress: Progress) -> Trained:
     """Fit everything. `listens` and `side` are all that is used: what was held out from them before is nowhere else to be found."""
     busiest = int(np.bincount(listens.users).max(initial=0))
+    side = with_content_words(side, options.name_words)
     options = replace(options, candidates=min(options.candidates, len(listens.creator_ids) - busiest))  # there must be as many to show
     folds = [_fold(listens, side, number, options, progress) for number in range(options.folds)]
     ranker = fit_ranker([slates for slates, _ in folds], options.seed, options.ranker, progress)
