@@ -127,20 +127,20 @@ train-lastfm: $(VENV_TRAIN)/.earshot-torch ## Train on the Last.fm files in LAST
 		--ranker "$(OUT)/run/ranker.onnx" --expected "$(OUT)/run/expected.parquet" --out "$(OUT)/bundle"; \
 	$$earshot evaluate --bundle "$(OUT)/bundle" --run "$(OUT)/run" --html "$(OUT)/report.html" --json "$(OUT)/evaluation.json" --listener $(LISTENER) --least-ndcg 0.305 --check
 
-# One run per choice undone: trained, built and evaluated like that of train-lastfm, whose figures stand in QUALITY. Half an hour on 2 cores.
-ABLATIONS := content id-dropout log-q
+# One run per line, trained, built and evaluated like that of train-lastfm, whose figures stand in QUALITY. Most of an hour on 2 cores.
+VARIANTS := "without content" "without id-dropout" "without log-q" "seed 1" "seed 2"
 .PHONY: ablations
-ablations: $(VENV_TRAIN)/.earshot-torch ## What each choice of training bought: train LASTFM again without it, and fill docs/quality.md
+ablations: $(VENV_TRAIN)/.earshot-torch ## What each choice of training bought: train LASTFM again without it, and with other seeds; fills docs/quality.md
 	@test -f "$(LASTFM)/user_artists.dat" || { echo 'error: name the directory of the unpacked HetRec 2011 Last.fm files: make ablations LASTFM=DIR'; exit 64; }
 	@export PYTHONPATH=.:gen:client; earshot="$(VENV_TRAIN)/bin/python -m cli"; named=(); \
-	for choice in $(ABLATIONS); do run="$(OUT)/without-$$choice"; rm -rf "$$run"; mkdir -p "$$run"; \
-		$$earshot train --lastfm "$(LASTFM)" --without $$choice --out "$$run/run" $(ARGS); \
-		$$earshot build $(BUILD_LASTFM) --creators "$$run/run/creators.parquet" --users "$$run/run/users.parquet" \
-			--ranker "$$run/run/ranker.onnx" --expected "$$run/run/expected.parquet" --out "$$run/bundle"; \
-		$$earshot evaluate --bundle "$$run/bundle" --run "$$run/run" --baselines none --without-exhaustive --json "$$run/evaluation.json"; \
-		named+=("without $$choice=$$run/evaluation.json"); \
+	for variant in $(VARIANTS); do out="$(OUT)/$${variant// /-}"; rm -rf "$$out"; mkdir -p "$$out"; \
+		$$earshot train --lastfm "$(LASTFM)" --$$variant --out "$$out/run" $(ARGS); \
+		$$earshot build $(BUILD_LASTFM) --creators "$$out/run/creators.parquet" --users "$$out/run/users.parquet" \
+			--ranker "$$out/run/ranker.onnx" --expected "$$out/run/expected.parquet" --out "$$out/bundle"; \
+		$$earshot evaluate --bundle "$$out/bundle" --run "$$out/run" --baselines none --without-exhaustive --json "$$out/evaluation.json"; \
+		named+=("$$variant=$$out/evaluation.json"); \
 	done; \
-	$(VENV_TRAIN)/bin/python -m evaluation.ablations "all choices as they are=$(QUALITY)" "$${named[@]}" --markdown docs/quality.md
+	$(VENV_TRAIN)/bin/python -m evaluation.ablations "as it is=$(QUALITY)" "$${named[@]}" --markdown docs/quality.md
 
 .PHONY: test-train
 test-train: $(VENV_TRAIN)/.earshot-torch ## Run the tests that fit something, in .venv-train
