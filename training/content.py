@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from domain.listens import NO_USER, SideTables
+from domain.listens import NO_TIME, NO_USER, SideTables
 
 YEAR_S = 31_556_952  # the mean Gregorian year
 EPOCH_YEAR = 1970
@@ -39,6 +39,8 @@ def _words(side: SideTables, names: bool) -> Iterator[tuple[int, str]]:
     if side.markets is not None:
         yield from ((creator, f"market:{market}") for creator, markets in enumerate(side.markets) for market in markets or ())
     if side.create_times_s is not None:
-        yield from ((creator, f"since:{EPOCH_YEAR + time_s // YEAR_S}") for creator, time_s in enumerate(side.create_times_s.tolist()))
+        yield from (
+            (creator, f"since:{EPOCH_YEAR + time_s // YEAR_S}") for creator, time_s in enumerate(side.create_times_s.tolist()) if time_s != NO_TIME
+        )
     if names:
         yield from ((creator, f"name:{word}") for creator, name in enumerate(side.names) for word in WORD.findall(name.lower()))

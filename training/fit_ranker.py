@@ -11,11 +11,13 @@ import torch
 
 from domain.arrays import BoolArray, FloatArray, RowArray
 from domain.stages import Progress
+from training.encoder import Encoder
 from training.losses import listwise_softmax
 from training.objective import choose_objective, ndcg
 from training.ranker import HEADS, Ensemble, Ranker
 from training.slates import Slates, join
 
+BLOCK = 500  # slates scored at a time, so that memory does not follow their number
 SHARES = 8  # every member keeps another eighth of the users aside
 
 
@@ -45,14 +47,17 @@ class FittedRanker:
     curves: list[list[dict[str, float]]] = field(default_factory=list)
 
 
-def fit_ranker(folds: Sequence[Slates], seed: int, options: RankerOptions, progress: Progress) -> FittedRanker:
-    """Every member keeps other users' slates aside, all slates of a user together. New creators' listens count like all others."""
+def fit_ranker(folds: Sequence[Slates], code_counts: tuple[int, ...], seed: int, options: RankerOptions, progress: Progress) -> FittedRanker:
+    """Every member keeps other users' slates aside, all slates of a user together. New creators' listens count like all others.
+
+    code_counts: how many codes each of the last features has; those before them are numbers.
+    """
     progress.start("train the ranker", options.members * options.epochs)
     slates = join(list(folds))
     members, curves, aside, scores = [], [], [], []
     for member in range(options.members):
         kept_aside = (slates.users + member) % SHARES == 0
-        model, curve = _fit_member(slates, kept_aside, (seed, member), options, progress)
+        model, curve = _fit_member(slates, kept_aside, code_counts, (seed, member), options, progress)
         members.append(model)
         curves.append(curve)
         aside.append(np.flatnonzero(kept_aside))
@@ -62,12 +67,13 @@ def fit_ranker(folds: Sequence[Slates], seed: int, options: RankerOptions, progr
 
 
 def _fit_member(
-    slates: Slates, kept_aside: BoolArray, seeds: tuple[int, int], options: RankerOptions, progress: Progress
+    slates: Slates, kept_aside: BoolArray, code_counts: tuple[int, ...], seeds: tuple[int, int], options: RankerOptions, progress: Progress
 ) -> tuple[Ranker, list[dict[str, float]]]:
     torch.manual_seed(seeds[0] * 1_000 + seeds[1])
     random = np.random.default_rng(seeds)
     aside, learned = slates.part(np.flatnonzero(kept_aside)), slates.part(np.flatnonzero(~kept_aside & slates.listened.any(axis=1)))
-    model = Ranker(*_moments(learned.features))
+    number_count = learned.features.shape[2] - len(code_counts)
+    model = Ranker(Encoder(*_moments(learned.features[:, :, :number_count]), code_counts))
     optimiser = torch.optim.AdamW(model.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay)
     wanted = torch.from_numpy(np.stack([learned.listened, learned.favourite], axis=2).astype(np.float32))
     curve: list[dict[str, float]] = []
@@ -104,9 +110,9 @@ def _train_epoch(model: Ranker, optimiser: torch.optim.Optimizer, examples: tupl
 def score(model: torch.nn.Module, features: FloatArray) -> FloatArray:
     """float32 [s, n, heads] from features [s, n, F]."""
     model.eval()
+    blocks = [torch.from_numpy(features[start : start + BLOCK]) for start in range(0, len(features), BLOCK)]
     with torch.no_grad():
-        scores: FloatArray = model(torch.from_numpy(features)).numpy()
-    return scores
+        return np.concatenate([np.empty((0, features.shape[1], len(HEADS)), np.float32), *(model(block).numpy() for block in blocks)])
 
 
 def _moments(features: FloatArray) -> tuple[FloatArray, FloatArray]:

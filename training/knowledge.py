@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
@@ -12,10 +12,9 @@ from domain.arrays import FloatArray
 from domain.listens import Listens, SideTables
 from training.item_model import PLAIN, TAGGED, fit_item_model
 from training.matrices import friendships, played, weighted
+from training.sizes import Sizes
 from training.space import Space
 from training.tags import TagProfiles, tag_profiles
-
-TAG_DIMENSIONS = 128  # hold most of a TF-IDF profile's cosine
 
 
 @dataclass(frozen=True)
@@ -23,11 +22,12 @@ class Knowledge:
     """What is known from `listens` and `side` alone; nothing of what was held out from them.
 
     taste: the item model with tags; neighbours: without. tags: a user's mean profile against creators' profiles, both of length 1.
-    friends: float32 [users, D]: the mean of friends' vectors in `taste`. content, unheard_content: float32 [creators, TAG_DIMENSIONS + 1], the
-    profile and the log number of tags, as it is and as it would be without listeners. listeners: float32 [creators]; history_length: float32 [users].
+    friends: float32 [users, D]: the mean of friends' vectors in `taste`. content, unheard_content: float32 [creators, tags + 1], the profile
+    and the log number of tags, as it is and as it would be without listeners. listeners: float32 [creators]; history_length: float32 [users].
     """
 
     listens: Listens
+    sizes: Sizes
     played: sparse.csr_matrix
     taste: Space
     neighbours: Space
@@ -38,17 +38,23 @@ class Knowledge:
     listeners: FloatArray
     history_length: FloatArray
 
+    @property
+    def tower_taste(self) -> Space:
+        """The leading dimensions of taste: what the towers read. The slate's NDCG falls with fewer."""
+        return self.taste.first(self.sizes.tower_taste)
 
-def learn(listens: Listens, side: SideTables, seed: int) -> Knowledge:
+
+def learn(listens: Listens, side: SideTables, seed: int, sizes: Sizes) -> Knowledge:
     """Fit all spaces on these listens and these tags."""
     matrix, weights, profiles = played(listens), weighted(listens), tag_profiles(listens, side)
-    taste = fit_item_model(weights, profiles.profiles, TAGGED)
-    content, unheard = _content(profiles, seed)
+    taste = fit_item_model(weights, profiles.profiles, replace(TAGGED, rank=sizes.taste))
+    content, unheard = _content(profiles, seed, sizes.tags)
     return Knowledge(
         listens=listens,
+        sizes=sizes,
         played=matrix,
         taste=taste,
-        neighbours=fit_item_model(weights, profiles.profiles, PLAIN),
+        neighbours=fit_item_model(weights, profiles.profiles, replace(PLAIN, rank=sizes.neighbours)),
         tags=Space(unit(np.asarray(weights @ content[:, :-1])), content[:, :-1]),
         friends=np.asarray(friendships(listens, side) @ taste.users),
         content=content,
@@ -65,8 +71,8 @@ def unit(vectors: FloatArray) -> FloatArray:
     return scaled
 
 
-def _content(profiles: TagProfiles, seed: int) -> tuple[FloatArray, FloatArray]:
-    dimension_count = min(TAG_DIMENSIONS, profiles.profiles.shape[1] - 1) if profiles.profiles.nnz else 0
+def _content(profiles: TagProfiles, seed: int, limit: int) -> tuple[FloatArray, FloatArray]:
+    dimension_count = min(limit, profiles.profiles.shape[1] - 1) if profiles.profiles.nnz else 0
     if dimension_count < 1:  # hardly any tags: one dimension that says nothing keeps every shape
         nothing = np.zeros_like(profiles.totals)
         return np.column_stack([nothing, profiles.totals]), np.column_stack([nothing, profiles.unheard_totals])

@@ -33,6 +33,14 @@ def mean_logs(listens: Listens) -> AnyArray:
     return means
 
 
+def followed(listens: Listens, side: SideTables) -> sparse.csr_matrix:
+    """CSR float32 [users, creators]: 1 where somebody follows somebody."""
+    shape = (len(listens.user_ids), len(listens.creator_ids))
+    matrix = sparse.csr_matrix((np.ones(len(side.followed), np.float32), (side.followed[:, 0], side.followed[:, 1])), shape)
+    matrix.data[:] = 1.0
+    return matrix
+
+
 def friendships(listens: Listens, side: SideTables) -> sparse.csr_matrix:
     """CSR float32 [users, users], rows that sum to 1 (or are empty): a user's friends, each alike, whichever of the two named the other."""
     user_count = len(listens.user_ids)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from domain.arrays import FloatArray
+from training.encoder import Encoder
 
 HEADS = ("listen", "favourite")
 """What the network says of a candidate: whether the user will listen, and whether it will be played more than what the user plays on average."""
@@ -30,20 +30,19 @@ class CrossNetwork(nn.Module):
 
 
 class Ranker(nn.Module):
-    """One network: features as they are, [..., F] -> scores [..., heads]. Standardises by itself, so that the served graph cannot forget to."""
+    """One network: features as they are, [..., F + codes] -> scores [..., heads]."""
 
-    def __init__(self, mean: FloatArray, deviation: FloatArray, hidden: int = 48, depth: int = 2) -> None:
+    def __init__(self, encoder: Encoder, hidden: int = 48, depth: int = 2) -> None:
         super().__init__()
-        width = len(mean)
-        self.register_buffer("mean", torch.from_numpy(mean))
-        self.register_buffer("scale", torch.from_numpy(1.0 / deviation))
+        width = encoder.width
+        self.encoder = encoder
         self.cross = CrossNetwork(width, depth)
         self.deep = nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, hidden // 2), nn.ReLU())
         self.out = nn.Linear(width + hidden // 2, len(HEADS))
 
     def forward(self, features: Tensor) -> Tensor:
-        """[..., F] -> [..., heads]."""
-        x = (features - self.mean) * self.scale
+        """[..., F + codes] -> [..., heads]."""
+        x = self.encoder(features)
         return self.out(torch.cat([self.cross(x), self.deep(x)], dim=-1))
 
 
@@ -55,5 +54,5 @@ class Ensemble(nn.Module):
         self.members = nn.ModuleList(members)
 
     def forward(self, features: Tensor) -> Tensor:
-        """[..., F] -> [..., heads]."""
+        """[..., F + codes] -> [..., heads]."""
         return torch.stack([member(features) for member in self.members]).mean(dim=0)

@@ -1,137 +1,105 @@
-"""Reads anybody's listening data: parquet or CSV of (user, creator, count or time), and side tables."""
+"""Reads anybody's listening data: parquet or CSV of (user, creator, count or time, occasion), and side tables."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv as pv
-import pyarrow.parquet as pq
 
-from domain.arrays import RowArray
-from domain.errors import ArtifactError, ArtifactReason, InputNotFound
-from domain.listens import NO_USER, Listens, SideTables
+from domain.arrays import AnyArray, RowArray
+from domain.listens import NO_TIME, NO_USER, Listens, Plays, SideTables
+from training.feature_columns import context_features, creator_features, user_features
+from training.table_file import TableFiles, aligned, invalid, listed, read_table, seconds, text_entries
 
-LIST_SEPARATOR = "|"  # in CSV, between the entries of tags, markets and friends
-
-
-@dataclass(frozen=True)
-class TableFiles:
-    """listens: user_id, creator_id, and count (number) or time (timestamp), several rows of a pair being added up; a row without count is one play.
-    creators: creator_id, and any of name, tags, create_time, markets. users: user_id, friends. Lists are list<string> in parquet, text with "|"
-    between the entries in CSV."""
-
-    listens: Path
-    creators: Path | None = None
-    users: Path | None = None
+__all__ = ["TableFiles", "read_tables"]
 
 
 def read_tables(files: TableFiles) -> tuple[Listens, SideTables]:
     """Everybody whom any of the files names, in the order of their ids. Raises InputNotFound, ArtifactError(INPUT_INVALID)."""
-    plays = _read(files.listens, ("user_id", "creator_id"))
-    creators = None if files.creators is None else _read(files.creators, ("creator_id",))
-    users = None if files.users is None else _read(files.users, ("user_id",))
+    plays = read_table(files.listens, ("user_id", "creator_id"))
+    creators = None if files.creators is None else read_table(files.creators, ("creator_id",))
+    users = None if files.users is None else read_table(files.users, ("user_id",))
     user_ids, creator_ids = _everybody("user_id", plays, users), _everybody("creator_id", plays, creators)
     listens = _listens(files.listens, plays, user_ids, creator_ids)
-    return listens, _side(creators, users, listens)
+    return listens, _side(files, creators, users, listens)
 
 
-def _listens(path: Path, plays: pa.Table, user_ids: tuple[str, ...], creator_ids: tuple[str, ...]) -> Listens:
-    users, creators = _codes(plays, "user_id", user_ids), _codes(plays, "creator_id", creator_ids)
-    counts = np.ones(len(plays)) if "count" not in plays.column_names else plays["count"].cast(pa.float64()).to_numpy()
-    if not np.all(np.isfinite(counts) & (counts > 0)):
-        row = int(np.flatnonzero(~(np.isfinite(counts) & (counts > 0)))[0])
-        raise _invalid(path, f'column "count", row {row}: {counts[row]} is no count; leave out what was not played')
-    times = _seconds(plays["time"]) if "time" in plays.column_names else None
-    pairs, places = np.unique(users * max(1, len(creator_ids)) + creators, return_inverse=True)
-    latest = None
+def _listens(path: Path, table: pa.Table, user_ids: tuple[str, ...], creator_ids: tuple[str, ...]) -> Listens:
+    users, creators = _codes(table["user_id"], user_ids), _codes(table["creator_id"], creator_ids)
+    creator_count = max(1, len(creator_ids))
+    pairs, places = np.unique(users * creator_count + creators, return_inverse=True)
+    counts = np.bincount(places, _counts(path, table), minlength=len(pairs)).astype(np.float32)
+    times, latest = seconds(table["time"]) if "time" in table.column_names else None, None
     if times is not None:
         latest = np.full(len(pairs), np.iinfo(np.int64).min)
         np.maximum.at(latest, places, times)
-    summed = np.bincount(places, counts, minlength=len(pairs)).astype(np.float32)
-    return Listens(user_ids, creator_ids, pairs // max(1, len(creator_ids)), pairs % max(1, len(creator_ids)), summed, latest)
+    context = context_features(path, table)
+    plays = Plays(places, times, context) if context or times is not None else None
+    return Listens(user_ids, creator_ids, pairs // creator_count, pairs % creator_count, counts, latest, plays)
 
 
-def _side(creators: pa.Table | None, users: pa.Table | None, listens: Listens) -> SideTables:
-    creator_rows = _by_id(creators, "creator_id", listens.creator_ids)
-    tag_creators, tags = _entries(creators, "tags", creator_rows)
-    friend_users, friends = _entries(users, "friends", _by_id(users, "user_id", listens.user_ids))
-    tag_names = tuple(sorted(set(tags)))
-    places = {name: place for place, name in enumerate(tag_names)}
-    codes = {user_id: code for code, user_id in enumerate(listens.user_ids)}
-    pairs = [(user, codes[friend]) for user, friend in zip(friend_users, friends, strict=True) if friend in codes]
+def _counts(path: Path, table: pa.Table) -> AnyArray:
+    counts: AnyArray = np.ones(len(table)) if "count" not in table.column_names else table["count"].cast(pa.float64()).to_numpy()
+    if not np.all(np.isfinite(counts) & (counts > 0)):
+        row = int(np.flatnonzero(~(np.isfinite(counts) & (counts > 0)))[0])
+        raise invalid(path, f'column "count", row {row}: {counts[row]} is no count; leave out what was not played')
+    return counts
+
+
+def _side(files: TableFiles, creators: pa.Table | None, users: pa.Table | None, listens: Listens) -> SideTables:
+    creator_rows = _rows(files.creators, creators, "creator_id", listens.creator_ids)
+    user_rows = _rows(files.users, users, "user_id", listens.user_ids)
+    tag_creators, tags = text_entries(creator_rows, "tags")
+    tag_names = tuple(sorted(tags.unique().to_pylist()))
+    names = creator_rows["name"].cast(pa.string()).fill_null("").to_pylist() if "name" in creator_rows.column_names else [""] * len(creator_rows)
     return SideTables(
-        names=_per_creator(creators, "name", creator_rows, len(listens.creator_ids)),
+        names=tuple(names),
         tag_names=tag_names,
         tag_users=np.full(len(tags), NO_USER, np.int64),
-        tag_creators=np.array(tag_creators, np.int64),
-        tags=np.array([places[tag] for tag in tags], np.int64),
-        friends=np.array(pairs, np.int64).reshape(-1, 2),
+        tag_creators=tag_creators,
+        tags=_codes(tags, tag_names),
+        friends=_links(user_rows, "friends", listens.user_ids),
+        followed=_links(user_rows, "followed", listens.creator_ids),
+        create_times_s=_create_times(creator_rows),
+        markets=_markets(creator_rows),
+        creator_features=creator_features(files.creators, creator_rows),
+        user_features=user_features(files.users, user_rows),
     )
 
 
-def _per_creator(table: pa.Table | None, name: str, rows: Sequence[int], count: int) -> tuple[str, ...]:
-    if table is None or name not in table.column_names:
-        return ("",) * count
-    values = [""] * count
-    for code, value in zip(rows, table[name].to_pylist(), strict=True):
-        values[code] = value or ""
-    return tuple(values)
+def _create_times(creators: pa.Table) -> RowArray | None:
+    if "create_time" not in creators.column_names or not creators["create_time"].is_valid().to_numpy().any():
+        return None
+    times = creators["create_time"].cast(pa.timestamp("s")).cast(pa.int64()).fill_null(NO_TIME)
+    return times.to_numpy().astype(np.int64)
 
 
-def _entries(table: pa.Table | None, name: str, rows: Sequence[int]) -> tuple[list[int], list[str]]:
-    """(whose, what) of every entry of a list column."""
-    if table is None or name not in table.column_names:
-        return [], []
-    owners, entries = [], []
-    for code, value in zip(rows, table[name].to_pylist(), strict=True):
-        listed = value.split(LIST_SEPARATOR) if isinstance(value, str) else value or []
-        owners += [code] * len([entry for entry in listed if entry])
-        entries += [entry for entry in listed if entry]
-    return owners, entries
+def _markets(creators: pa.Table) -> tuple[tuple[str, ...] | None, ...] | None:
+    if "markets" not in creators.column_names or pa.types.is_null(creators["markets"].type):
+        return None
+    return tuple(None if markets is None else tuple(markets) for markets in listed(creators["markets"]).to_pylist())
 
 
-def _by_id(table: pa.Table | None, name: str, ids: Sequence[str]) -> list[int]:
-    codes = {value: code for code, value in enumerate(ids)}
-    return [] if table is None else [codes[value] for value in table[name].to_pylist()]
+def _rows(path: Path | None, table: pa.Table | None, id_name: str, ids: tuple[str, ...]) -> pa.Table:
+    """A row per id, in their order; the ids alone where there is no table."""
+    return pa.table({id_name: pa.array(ids, pa.string())}) if table is None or path is None else aligned(path, table, id_name, ids)
+
+
+def _links(users: pa.Table, name: str, ids: tuple[str, ...]) -> RowArray:
+    """int64 [f, 2]: (user, whom the list names); who is nobody's id is left out."""
+    rows, named = text_entries(users, name)
+    codes = pc.fill_null(pc.index_in(named, pa.array(ids, pa.string())), -1).to_numpy(zero_copy_only=False).astype(np.int64)
+    return np.stack([rows, codes], axis=1)[codes >= 0]
 
 
 def _everybody(name: str, *tables: pa.Table | None) -> tuple[str, ...]:
     return tuple(sorted({value for table in tables if table is not None for value in table[name].unique().to_pylist()}))
 
 
-def _codes(table: pa.Table, name: str, ids: Sequence[str]) -> RowArray:
-    codes: RowArray = pc.index_in(table[name], pa.array(ids, pa.string())).to_numpy().astype(np.int64)
+def _codes(column: Any, ids: Sequence[str]) -> RowArray:
+    codes: RowArray = pc.index_in(column, pa.array(ids, pa.string())).to_numpy(zero_copy_only=False).astype(np.int64)
     return codes
-
-
-def _seconds(column: Any) -> RowArray:
-    seconds: RowArray = column.cast(pa.timestamp("s")).cast(pa.int64()).to_numpy()
-    return seconds
-
-
-def _read(path: Path, ids: tuple[str, ...]) -> pa.Table:
-    """The file's table, ids as text; every one of them present in every row."""
-    if not path.is_file():
-        raise InputNotFound(path, "no such file; name an existing one")
-    try:
-        options = pv.ConvertOptions(column_types=dict.fromkeys(ids, pa.string()))
-        table = pq.read_table(path) if path.suffix == ".parquet" else pv.read_csv(path, convert_options=options)
-    except (pa.ArrowInvalid, OSError) as problem:
-        raise _invalid(path, f"cannot be read: {problem}") from problem
-    for name in ids:
-        if name not in table.column_names:
-            raise _invalid(path, f'column "{name}" is missing; the file has: {", ".join(table.column_names)}')
-        if table[name].null_count or pc.any(pc.equal(table[name].cast(pa.string()), "")).as_py():
-            raise _invalid(path, f'column "{name}" has rows without an id; leave them out')
-        table = table.set_column(table.column_names.index(name), name, table[name].cast(pa.string()))
-    return table
-
-
-def _invalid(path: Path, text: str) -> ArtifactError:
-    return ArtifactError(path, ArtifactReason.INPUT_INVALID, text)

@@ -12,27 +12,26 @@ from domain.arrays import FloatArray
 from training.knowledge import Knowledge
 from training.space import Space
 
-TASTE_DIMENSIONS = 112  # of the item model's factors: the slate's NDCG falls below it, and no longer rises above it
-TAG_DIMENSIONS = 79
 RIDGE = 10.0
 
 
 @dataclass(frozen=True)
 class TowerShape:
-    """Widths of what the towers read: taste [112] and tags [128] where there is that much data."""
+    """Widths of what the towers read, and the most tag dimensions whose cosine the similarity starts with."""
 
     taste: int
     tags: int
+    most_tags: int
 
     @classmethod
     def of(cls, known: Knowledge) -> TowerShape:
         """As this knowledge has them."""
-        return cls(known.taste.first(TASTE_DIMENSIONS).users.shape[1], known.tags.users.shape[1])
+        return cls(known.tower_taste.users.shape[1], known.tags.users.shape[1], known.sizes.tower_tags)
 
     @property
     def shared_tags(self) -> int:
         """The tag dimensions whose cosine the similarity starts with."""
-        return min(TAG_DIMENSIONS, self.tags)
+        return min(self.most_tags, self.tags)
 
     @property
     def embedding(self) -> int:
@@ -53,10 +52,7 @@ class TowerInputs:
     def of(cls, known: Knowledge, history_tags: FloatArray) -> TowerInputs:
         """What the towers read of this knowledge."""
         return cls(
-            *(
-                torch.from_numpy(np.ascontiguousarray(a))
-                for a in (known.taste.first(TASTE_DIMENSIONS).users, history_tags, known.content, known.unheard_content)
-            )
+            *(torch.from_numpy(np.ascontiguousarray(a)) for a in (known.tower_taste.users, history_tags, known.content, known.unheard_content))
         )
 
 

@@ -37,6 +37,6 @@ def _recalls(known: Knowledge, fold: Fold, part: BoolArray, space: Space, reache
     wanted = np.bincount(users, minlength=user_count)
     everybody = np.flatnonzero((wanted > 0) & (known.history_length >= LEAST_LISTENS))
     asking: RowArray = everybody[:: max(1, len(everybody) // ASKED)]
-    candidates = retrieve(space, known, asking, min(max(reaches), creator_count - 1))
+    candidates = retrieve(space, known.played, asking, min(max(reaches), creator_count - 1))
     hits = np.isin(asking[:, None] * creator_count + candidates, users * creator_count + creators)
     return {reach: float((hits[:, :reach].sum(axis=1) / wanted[asking]).mean()) if len(asking) else 0.0 for reach in reaches}

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from domain.listens import NO_USER, SideTables, no_side_tables
+from domain.listens import NO_TIME, NO_USER, SideTables, no_side_tables
 from training.content import with_content_words
 
 
@@ -32,3 +32,8 @@ def test_tags_that_listeners_gave_stay_as_they_are() -> None:
     told = with_content_words(side, names=False)
     assert (told.tag_users[0], told.tag_creators[0], told.tag_names[told.tags[0]]) == (3, 1, "jazz")
     assert len(told.tags) == pytest.approx(3)
+
+
+def test_who_has_no_time_has_no_year() -> None:
+    side = replace(no_side_tables(2), create_times_s=np.array([NO_TIME, 0]))
+    assert words_of(with_content_words(side, names=False)) == {(1, "since:1970")}

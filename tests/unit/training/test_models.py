@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,12 +8,13 @@ import pytest
 import torch
 from scipy import sparse
 
-from domain.listens import Listens, SideTables
+from domain.listens import Listens, SideTables, no_side_tables
 from tests.unit.training.training_world import plays, write_plays, write_side
 from training.folds import make_fold
 from training.item_model import ItemModelOptions, fit_item_model
 from training.knowledge import learn
 from training.losses import listwise_softmax, sampled_softmax
+from training.sizes import Sizes
 from training.tables import TableFiles, read_tables
 from training.tags import tag_profiles
 
@@ -43,6 +45,37 @@ def test_nothing_put_aside_is_known_in_a_fold(world: tuple[Listens, SideTables])
     assert not kept & gone
     assert len(kept) + len(gone) == len(listens)
     assert not fold.new[fold.listens.creators].any()
+
+
+def dated(count: int = 40) -> Listens:
+    """Four users, ten listens each, in an order of their own; creator 3 of ten is the last of everybody."""
+    users, creators = np.repeat(np.arange(4), 10), np.tile(np.arange(10), 4)
+    times = np.random.default_rng(1).permutation(count) + 1_000 * (creators == 3)
+    ids = tuple(map(str, range(4))), tuple(map(str, range(10)))
+    return Listens(*ids, users, creators, np.ones(count, np.float32), times_s=times)
+
+
+def test_with_times_a_fold_asks_for_what_came_last_and_knows_nothing_later() -> None:
+    listens, side = dated(), no_side_tables(10)
+    for number, (known_count, asked_count) in enumerate([(8, 2), (6, 2), (4, 2)]):
+        fold = make_fold(listens, side, 2, number)
+        for user in range(4):
+            mine = listens.users == user
+            order = np.argsort(listens.times_s[mine])
+            oldest_first = listens.creators[mine][order].tolist()
+            known = [c for c in oldest_first[:known_count] if not fold.new[c]]
+            assert sorted(fold.listens.creators[fold.listens.users == user].tolist()) == sorted(known)
+            asked = oldest_first[known_count : known_count + asked_count]
+            assert sorted(fold.aside.creators[fold.aside.users == user].tolist()) == sorted(asked)
+
+
+def test_nobody_is_asked_about_creators_whom_they_follow() -> None:
+    listens = dated()
+    side = replace(no_side_tables(10), followed=np.array([[0, 3], [1, 3]]))
+    fold = make_fold(listens, side, 2)
+    assert 3 in fold.aside.creators[fold.aside.users == 2]
+    assert 3 not in fold.aside.creators[fold.aside.users <= 1]
+    assert 3 not in fold.listens.creators
 
 
 def test_a_fold_puts_the_tags_of_a_listen_away_with_it() -> None:
@@ -88,7 +121,7 @@ def test_what_was_learned_is_finite_with_and_without_tags(world: tuple[Listens, 
     listens, side = world
     none = np.zeros(len(side.tags), np.bool_)
     for tables in (side, side.where_tags(none)):
-        known = learn(listens, tables, 0)
+        known = learn(listens, tables, 0, Sizes())
         for array in (known.taste.creators, known.taste.users, known.tags.users, known.content, known.friends):
             assert np.isfinite(array).all()
             assert array.shape[1] > 0

@@ -39,3 +39,52 @@ def write_side(directory: Path) -> tuple[Path, Path]:
             [("user_id", "friends"), *((f"u{i}", f"u{(i + 2) % USER_COUNT}|u{(i + 4) % USER_COUNT}") for i in range(USER_COUNT))]
         )
     return creators, users
+
+
+ACTIVITIES = ("commute", "focus", "party")
+START_S = 1_767_225_600
+
+
+def told_plays(seed: int = 4) -> list[tuple[str, str, int, str, str]]:
+    """(user, creator, time in s, hour, activity), four at a time: at a party users hear the creators whose energy is high. Texts, as in a CSV file;
+    "" where nobody said."""
+    random = np.random.default_rng(seed)
+    rows = []
+    for user in range(USER_COUNT):
+        for session in range(6):
+            activity = ACTIVITIES[int(random.integers(len(ACTIVITIES)))]
+            liking = np.where(np.arange(CREATOR_COUNT) % 2 == user % 2, 9.0, 1.0) * np.where((energies() > 0.5) == (activity == "party"), 4.0, 1.0)
+            heard = random.choice(CREATOR_COUNT, 4, replace=False, p=liking / liking.sum()).tolist()
+            began = START_S + session * 86_400 + int(random.integers(3_600))
+            said = activity if random.random() < 0.8 else ""
+            rows += [(f"u{user}", f"c{creator}", began + place, str(7 + session), said) for place, creator in enumerate(heard)]
+    return rows
+
+
+def energies() -> np.ndarray:
+    """Per creator, 0 to 1."""
+    return np.random.default_rng(8).random(CREATOR_COUNT).round(3)
+
+
+def write_told_plays(rows: list[tuple[str, str, int, str, str]], path: Path) -> Path:
+    """listens.csv with times and occasions."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("user_id", "creator_id", "time", "context.hour", "context.activity"), *rows])
+    return path
+
+
+def write_told_side(directory: Path) -> tuple[Path, Path]:
+    """creators.csv and users.csv with features: numbers, some of them unknown, and categories, one of which both have."""
+    random = np.random.default_rng(9)
+    creators, users = directory / "told_creators.csv", directory / "told_users.csv"
+    followers = (10 ** random.uniform(1, 6, CREATOR_COUNT)).astype(int)
+    rows = [
+        (f"c{i}", f"Creator {i}", ("jazz|soul", "metal|loud")[i % 2], ("BR", "SE")[i % 3 % 2], energy, followers[i], "" if i % 5 == 0 else i / 200)
+        for i, energy in enumerate(energies())
+    ]
+    with creators.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("creator_id", "name", "tags", "country", "energy", "followers", "completion_rate"), *rows])
+    with users.open("w", newline="", encoding="utf-8") as file:
+        people = [(f"u{i}", ("BR", "SE", "JP", "")[i % 4], i * 3, f"c{i}" if i % 2 else "") for i in range(USER_COUNT)]
+        csv.writer(file).writerows([("user_id", "country", "age_days", "followed"), *people])
+    return creators, users
