@@ -105,7 +105,8 @@ test: $(SETUP) ## Set everything up and run the tests; TESTS=path runs some of t
 
 .PHONY: recipes
 recipes: $(SETUP) $(VENV_TRAIN)/.earshot-recipes ## Run examples/ with their libraries in .venv-train, build what they export, and check the slates
-	@EARSHOT_TRAIN_PYTHON=$(abspath $(VENV_TRAIN)/bin/python) $(BIN)/python -m pytest tests/integration/test_export_recipes.py
+	@EARSHOT_TRAIN_PYTHON=$(abspath $(VENV_TRAIN)/bin/python) $(BIN)/python -m pytest tests/integration/test_export_recipes.py \
+		tests/integration/test_own_listens.py
 
 .PHONY: bench
 bench: $(SETUP) ## Measure the served path beside its raw compute and plain servers; ARGS="--help" lists options

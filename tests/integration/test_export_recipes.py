@@ -26,7 +26,7 @@ from tests.worlds import World, assert_same_slate
 
 PYTHON = Path(os.environ.get("EARSHOT_TRAIN_PYTHON", ROOT / ".venv-train/bin/python"))
 EXAMPLES = ROOT / "examples"
-SHARED = {"listening", "one_matrix"}
+SHARED = {"listening", "one_matrix", "own_listens"}  # the last one is run by test_own_listens.py
 GENRES, COUNTRIES = ("folk", "jazz", "rock", "techno"), ("SE", "GB", "IN", "BR")
 DEFAULT_HOUR = 12.0
 
