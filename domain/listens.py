@@ -77,9 +77,9 @@ class Listens:
 class SideTables:
     """What is known beside listens; codes are those of the Listens that it belongs to.
 
-    names: one per creator, "" where there is none. create_times_s: int64 [creators], UTC seconds or NO_TIME, or None. markets: per creator the markets
-    it is available in, None for everywhere; the whole None where nobody says. tag_names: the distinct tags. tag_users, tag_creators, tags: int64 [t],
-    one assignment each: who (NO_USER: the catalogue itself) gave whom which place in tag_names. tag_times_s: int64 [t] or None.
+    names: one per creator, "" where there is none. create_times_s: int64 [creators], UTC seconds or NO_TIME, or None. markets: per creator the
+    markets it is available in, None for everywhere; the whole None where nobody says. tag_names: the distinct tags. tag_users, tag_creators, tags:
+    int64 [t], one assignment each: who (NO_USER: the catalogue itself) gave whom which place in tag_names. tag_times_s: int64 [t] or None.
     friends: int64 [f, 2] pairs of users, each pair in both directions or one, as the source has it. followed: int64 [g, 2], (user, creator).
     creator_features, user_features: columns of all creators and of all users; none of them may be made of listens that are to be held out.
     """
