@@ -25,6 +25,7 @@ GENRES, COUNTRIES, PLACES = ("folk", "jazz", "rock", "techno"), ("BR", "GB", "SE
 ENERGY = {"folk": 0.2, "jazz": 0.4, "rock": 0.7, "techno": 0.9}
 NEW_SHARE = 0.05  # of the creators has not been heard by anybody: their tags must do
 START_SECONDS = 60
+SMALL = ("--dimensions", 48, "--candidates", 60, "--threads", 1)  # what seven thousand listens are worth; leave it out for millions
 
 
 def make_up(directory: Path) -> dict[str, Path]:
@@ -126,7 +127,7 @@ def main() -> None:
     tables = {name: getattr(arguments, name) for name in ("listens", "creators", "users") if getattr(arguments, name)}
     tables = tables if "listens" in tables else make_up(arguments.out)
     trained, bundle = arguments.out / "trained", arguments.out / "bundle"
-    run("train", *(word for name, file in tables.items() for word in (f"--{name}", file)), "--dimensions", 48, "--out", trained)
+    run("train", *(word for name, file in tables.items() for word in (f"--{name}", file)), *SMALL, "--out", trained)
     inputs = [(f"--{name}", trained / f"{name}.parquet") for name in ("creators", "users", "expected")]
     run("build", "--space", "ip", *(word for pair in inputs for word in pair), "--ranker", trained / "ranker.onnx", "--out", bundle)
     run("evaluate", "--bundle", bundle, "--run", trained, "--baselines", "none")

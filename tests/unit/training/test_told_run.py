@@ -30,7 +30,7 @@ from training.sizes import Sizes
 from training.tables import TableFiles, read_tables
 
 SMALL = TrainingOptions(
-    seed=1, candidates=40, sizes=Sizes.of(24), towers=TowerOptions(epochs=1), ranker=RankerOptions(members=1, epochs=6, batch=16, learning_rate=1e-2)
+    seed=1, candidates=40, sizes=Sizes.of(24), towers=TowerOptions(epochs=1), ranker=RankerOptions(members=1, epochs=12, patience=12, batch=8)
 )
 TRAINED_FILES = ("creators.parquet", "users.parquet", "ranker.onnx", "expected.parquet", "binding.toml")
 NUMBERS, CATEGORIES = ("creator.energy", "creator.followers", "creator.completion_rate", "user.age_days", "context.hour"), ("country", "activity")
@@ -137,7 +137,7 @@ def test_the_occasion_decides_who_is_shown(engine) -> None:
         column = engine.creators.columns["energy"].values
         return float(np.mean([column[ask(engine, f"u{user}", activity=activity).slate.rows].mean() for user in range(0, 90, 3)]))
 
-    assert energy("party") > energy("focus") + 0.05
+    assert energy("party") > energy("focus") + 0.2
 
 
 def test_any_number_of_candidates_is_scored_each_by_itself(run: Path) -> None:

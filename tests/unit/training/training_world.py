@@ -53,7 +53,7 @@ def told_plays(seed: int = 4) -> list[tuple[str, str, int, str, str]]:
     for user in range(USER_COUNT):
         for session in range(6):
             activity = ACTIVITIES[int(random.integers(len(ACTIVITIES)))]
-            liking = np.where(np.arange(CREATOR_COUNT) % 2 == user % 2, 9.0, 1.0) * np.where((energies() > 0.5) == (activity == "party"), 4.0, 1.0)
+            liking = np.where(np.arange(CREATOR_COUNT) % 2 == user % 2, 9.0, 1.0) * np.where((energies() > 0.5) == (activity == "party"), 20.0, 1.0)
             heard = random.choice(CREATOR_COUNT, 4, replace=False, p=liking / liking.sum()).tolist()
             began = START_S + session * 86_400 + int(random.integers(3_600))
             said = activity if random.random() < 0.8 else ""
