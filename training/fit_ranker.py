@@ -18,6 +18,7 @@ from training.ranker import HEADS, Ensemble, Ranker
 from training.slates import Slates, join
 
 BLOCK = 500  # slates scored at a time, so that memory does not follow their number
+CONSTANT = 1e-4  # a deviation below this share of 1 + mean is rounding, not variation
 SHARES = 8  # every member keeps another eighth of the users aside
 
 
@@ -73,7 +74,7 @@ def _fit_member(
     random = np.random.default_rng(seeds)
     aside, learned = slates.part(np.flatnonzero(kept_aside)), slates.part(np.flatnonzero(~kept_aside & slates.listened.any(axis=1)))
     number_count = learned.features.shape[2] - len(code_counts)
-    model = Ranker(Encoder(*_moments(learned.features[:, :, :number_count]), code_counts))
+    model = Ranker(Encoder(*moments(learned.features[:, :, :number_count]), code_counts))
     optimiser = torch.optim.AdamW(model.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay)
     wanted = torch.from_numpy(np.stack([learned.listened, learned.favourite], axis=2).astype(np.float32))
     curve: list[dict[str, float]] = []
@@ -115,6 +116,10 @@ def score(model: torch.nn.Module, features: FloatArray) -> FloatArray:
         return np.concatenate([np.empty((0, features.shape[1], len(HEADS)), np.float32), *(model(block).numpy() for block in blocks)])
 
 
-def _moments(features: FloatArray) -> tuple[FloatArray, FloatArray]:
+def moments(features: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """(mean, deviation) float32 [F] of features [..., F]. What does not vary is left in its unit: over a deviation of rounding, a value that training
+    has not seen would drown all others, and rounding would be multiplied."""
     flat = features.reshape(-1, features.shape[-1])
-    return flat.mean(axis=0), np.maximum(flat.std(axis=0), 1e-6).astype(np.float32)
+    mean, deviation = flat.mean(axis=0, dtype=np.float64), flat.std(axis=0, dtype=np.float64)
+    varies = deviation > CONSTANT * (1.0 + np.abs(mean))
+    return mean.astype(np.float32), np.where(varies, deviation, 1.0).astype(np.float32)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from training.features import NAMES
+from training.fit_ranker import moments
 from training.objective import FRESH_WEIGHTS, choose_objective, ndcg, recall, weigh
 from training.ranker import HEADS
 from training.slates import Slates
@@ -55,6 +56,15 @@ def test_nothing_is_lifted_where_everybody_has_listeners() -> None:
     slates, scores = made_slates()
     slates.features[:, :, UNHEARD] = 0.0
     assert choose_objective(scores, slates, 0.5)["fresh"] == 0.0
+
+
+def test_what_does_not_vary_in_training_is_not_blown_up() -> None:
+    features = np.random.default_rng(1).normal(3.0, 2.0, (50, 40, 3)).astype(np.float32)
+    features[:, :, 1] = np.float32(0.1) + np.arange(40, dtype=np.float32) * np.float32(1e-9)
+    features[:, :, 2] = 0.0
+    mean, deviation = moments(features)
+    assert mean[:2] == pytest.approx([3.0, 0.1], abs=0.1)
+    assert deviation == pytest.approx([2.0, 1.0, 1.0], abs=0.1)
 
 
 def test_ndcg_is_one_for_the_best_order_and_counts_what_was_not_retrieved() -> None:
