@@ -42,7 +42,7 @@ def main() -> int:
 
 
 def _verdict(results: list[Result], console: Console) -> int:
-    unsound = [result.world.vectors for result in results if not result.sound]
+    unsound = [result.world.title for result in results if not result.sound]
     if unsound:
         console.print(f"calls failed, were degraded, or answers differ ({', '.join(unsound)}): these figures mean nothing", style="bold red")
     return 1 if unsound else 0

@@ -27,7 +27,7 @@ def ensure_bundle(world: World, data: Path, rebuild: bool) -> Path:
 
 def write_whole(inputs: Path, write: Callable[[Path], None]) -> None:
     """All inputs or none: an interrupted run must not leave half of them. write: makes them in an empty directory."""
-    partial = inputs.with_name("inputs.partial")
+    partial = inputs.with_name(f"{inputs.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     write(partial)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from bench import in_process, load
 from bench.blocks import Block, Measured
@@ -17,8 +18,15 @@ Contestant = Callable[[Block], Measured]
 PLAIN_MODULES = {"typical": "bench.plain_typical", "tuned": "bench.plain_tuned", "floor": "bench.floor"}
 
 
+class BuiltWith(NamedTuple):
+    """A bundle, and which ranker it was built with: a key of `bench.rankers.shapes.SHAPES`."""
+
+    path: Path
+    ranker: str
+
+
 @contextmanager
-def started(names: tuple[str, ...], bundle: Path, config: ServedConfig, logs: Path) -> Iterator[dict[str, Contestant]]:
+def started(names: tuple[str, ...], bundle: BuiltWith, config: ServedConfig, logs: Path) -> Iterator[dict[str, Contestant]]:
     """All of them up at the same time while the context lasts; who has no block to do waits and costs next to nothing."""
     logs.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
@@ -28,7 +36,7 @@ def started(names: tuple[str, ...], bundle: Path, config: ServedConfig, logs: Pa
             if name in ("raw", "engine"):
                 found[name] = stack.enter_context(Remote(_make_local, name, bundle))
             else:
-                server = served(bundle, config, logs) if name == "served" else plain_server(PLAIN_MODULES[name], bundle, logs)
+                server = served(bundle.path, config, logs) if name == "served" else plain_server(PLAIN_MODULES[name], *bundle, logs)
                 found[name] = Server(client, stack.enter_context(server))
         yield found
 
@@ -59,7 +67,7 @@ def make_load() -> Callable[[load.Target, Block], Measured]:
     return load.put
 
 
-def _make_local(name: str, bundle: Path) -> Contestant:
+def _make_local(name: str, bundle: BuiltWith) -> Contestant:
     in_process.stay_on_one_core()
-    path = in_process.raw_path(bundle) if name == "raw" else in_process.engine_path(bundle)
+    path = in_process.raw_path(*bundle) if name == "raw" else in_process.engine_path(bundle.path)
     return lambda block: in_process.put(path, block)

@@ -11,7 +11,7 @@ from rich.table import Table
 from bench import in_process
 from bench.blocks import Block, Measured
 from bench.data import World
-from bench.figures import RATIOS, Sample, ratios_by_round
+from bench.figures import Ratio, Sample, ratios_by_round
 from bench.schedule import turns, users_of
 from engine.recommend import Engine
 
@@ -22,17 +22,16 @@ def compare_in_process(world: World, bundle: Path, request_count: int, console: 
     """Print CPU per request of both, their ratio, and the median microseconds of each stage."""
     in_process.stay_on_one_core()
     engine = in_process.open_engine(bundle)
-    paths = {"raw": in_process.raw_path(bundle), "engine": in_process.path_of(engine)}
+    paths = {"raw": in_process.raw_path(bundle, world.ranker), "engine": in_process.path_of(engine)}
     samples = []
     for turn in turns(max(1, request_count // SLICE), [1], list(paths)):
         rows = users_of(turn, world.user_count, SLICE, world.seed)
         samples.append(Sample(turn.round, 1, turn.contestant, in_process.put(paths[turn.contestant], Block(rows, 1, warm_up=10))))
-    table = Table("path", "CPU ms/request", "p50 ms", "p99 ms", title=f"{world.vectors}: medians over slices of {SLICE} requests")
+    table = Table("path", "CPU ms/request", "p50 ms", "p99 ms", title=f"{world.title}: medians over slices of {SLICE} requests")
     for name in paths:
         table.add_row(name, *_cells([s.measured for s in samples if s.contestant == name]))
     console.print(table)
-    engine_to_raw = next(ratio for ratio in RATIOS if ratio.name == "engine/raw")
-    console.print(f"engine/raw: {statistics.median(ratios_by_round(samples, engine_to_raw, 1)):.3f}")
+    console.print(f"engine/raw: {statistics.median(ratios_by_round(samples, Ratio('engine', 'raw'), 1)):.3f}")
     console.print(_stage_table(engine, world, request_count))
 
 

@@ -33,14 +33,20 @@ class Ratio:
         return f"{self.above}/{self.below}"
 
 
-RATIOS = (
-    Ratio("served", "raw", 1.50),
-    Ratio("served", "typical", 0.70),
-    Ratio("served", "tuned", 1.05),
-    Ratio("engine", "raw"),
-    Ratio("tuned", "raw"),
-    Ratio("typical", "raw"),
-)
+MOST_OF_TUNED = {"mlp": 0.92, "two-towers": 0.45}
+"""What the served path may take of the plain tuned server, which runs the ranker as exported."""
+
+
+def ratios_of(ranker: str) -> tuple[Ratio, ...]:
+    """What is asked of a run with this ranker."""
+    return (
+        Ratio("served", "raw", 1.45),
+        Ratio("served", "typical", 0.70),
+        Ratio("served", "tuned", MOST_OF_TUNED[ranker]),
+        Ratio("engine", "raw"),
+        Ratio("tuned", "raw"),
+        Ratio("typical", "raw"),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ class EmptyServer(services.RecommendationServiceServicer):
         return pb.RecommendCreatorsResponse()
 
 
-def main(_bundle: str, port: str) -> None:
+def main(_bundle: str, port: str, _ranker: str) -> None:
     """Serve until killed. Takes the arguments of the other servers."""
     server = grpc.server(ThreadPoolExecutor(THREAD_COUNT))
     services.add_RecommendationServiceServicer_to_server(EmptyServer(), server)

@@ -33,9 +33,9 @@ class LocalPath:
     degraded: Callable[[Any], bool]
 
 
-def raw_path(bundle: Path) -> LocalPath:
-    """The raw compute; its answer holds all candidates, best first."""
-    tables = open_tables(bundle)
+def raw_path(bundle: Path, ranker: str) -> LocalPath:
+    """The raw compute; its answer holds all candidates, best first. ranker: the one that the bundle was built with."""
+    tables = open_tables(bundle, ranker)
 
     def answer_of(result: Any) -> Answer:
         rows, _, scores = result
@@ -43,7 +43,7 @@ def raw_path(bundle: Path) -> LocalPath:
         return Answer(tuple(tables.creator_ids[row] for row in rows[order].tolist()), tuple(scores[order].tolist()))
 
     # The stored user row is found by id here, before the clock runs: the raw compute looks nothing up.
-    compute, stored = RawCompute(tables, one_thread_session(tables)), tables.user_rows
+    compute, stored = RawCompute(tables, one_thread_session(tables.model)), tables.user_rows
     rows = [stored[user_id(row)] for row in range(len(stored))]
     return LocalPath(lambda row: compute.score(rows[row]), answer_of, lambda _: False)
 

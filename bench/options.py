@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.data import World
+from bench.figures import MOST_OF_TUNED
 from bench.servers import ServedConfig
 from bench.vectors import SETS
 
 CONTESTANTS = ("raw", "engine", "served", "typical", "tuned", "floor")
+RANKERS = tuple(MOST_OF_TUNED)
 QUICK = {"creators": 50_000, "requests": 1_200, "rounds": 3}
 FULL = {"creators": 200_000, "requests": 10_000, "rounds": 5}
 
@@ -44,7 +46,7 @@ def parse(arguments: list[str] | None = None) -> Options:
     sizes = QUICK if told.quick else FULL
     creator_count = told.creators or sizes["creators"]
     return Options(
-        worlds=tuple(World(name, creator_count, told.users, told.seed) for name in told.sets),
+        worlds=tuple(World(name, creator_count, told.users, told.seed, told.ranker) for name in told.sets),
         contestants=tuple(name for name in CONTESTANTS if name in told.contestants),
         levels=tuple(told.levels),
         request_count=told.requests or sizes["requests"],
@@ -66,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--profile", action="store_true", help="where the Python time of the engine and of a served worker goes (cProfile); no figures")
     add("--requests", type=_count, metavar="N", help="per contestant and level")
     add("--rounds", type=_count, metavar="N", help="how many interleaved rounds they are spread over")
+    add("--ranker", choices=RANKERS, default=RANKERS[0], help="which one is served, as exported or as built (mlp)")
     add("--creators", type=_count, metavar="N")
     add("--users", type=_count, default=2_000, metavar="N", help="distinct listed users, all of them asked for (2000)")
     add("--levels", type=_counts, default=[1, 4, 16], metavar="N,N", help="requests in flight (1,4,16)")

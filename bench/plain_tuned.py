@@ -26,7 +26,7 @@ class TunedPlainServer(services.RecommendationServiceServicer):
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
-        self._session = one_thread_session(tables)
+        self._session = one_thread_session(tables.model)
         self._of_thread = threading.local()
 
     def RecommendCreators(self, request: pb.RecommendCreatorsRequest, context: grpc.ServicerContext) -> pb.RecommendCreatorsResponse:  # noqa: N802 - gRPC's name
@@ -52,10 +52,10 @@ class TunedPlainServer(services.RecommendationServiceServicer):
         return compute
 
 
-def main(bundle: str, port: str) -> None:
+def main(bundle: str, port: str, ranker: str) -> None:
     """Serve until killed."""
     server = grpc.server(ThreadPoolExecutor(THREAD_COUNT))
-    services.add_RecommendationServiceServicer_to_server(TunedPlainServer(open_tables(Path(bundle))), server)
+    services.add_RecommendationServiceServicer_to_server(TunedPlainServer(open_tables(Path(bundle), ranker)), server)
     server.add_insecure_port(f"127.0.0.1:{port}")
     server.start()
     server.wait_for_termination()

@@ -13,8 +13,10 @@ import grpc.aio
 import numpy as np
 import onnxruntime as ort
 
+from bench.assembly import Ask, Block, sent
 from bench.question import CANDIDATE_COUNT
 from bench.tables import Tables, open_tables
+from domain.arrays import AnyArray
 from earshot.v1 import recommendation_service_pb2 as pb
 from earshot.v1 import recommendation_service_pb2_grpc as services
 
@@ -39,9 +41,9 @@ class TypicalPlainServer(services.RecommendationServiceServicer):
         tables = self._tables
         labels, distances = tables.index.knn_query(tables.queries[user_row], k=CANDIDATE_COUNT)
         rows, similarities = labels[0], 1.0 - distances[0]
-        user = np.broadcast_to(tables.users[user_row], (len(rows), tables.users.shape[1]))
-        features = np.concatenate([user, tables.creators[rows], similarities[:, None]], axis=1)
-        scores = self._session.run(None, {"features": features})[0][:, 0]
+        ask = Ask(user_row, rows, similarities)
+        feeds = {layout.input.name: np.concatenate([_part(block, ask) for block in layout.blocks], axis=1) for layout in tables.layouts}
+        scores = self._session.run([tables.output], feeds)[0][:, 0]
         top = np.argsort(-scores)[: request.page_size]
         response = pb.RecommendCreatorsResponse(request_id=request.request_id)
         for place in top:
@@ -51,10 +53,21 @@ class TypicalPlainServer(services.RecommendationServiceServicer):
         return response
 
 
-async def serve(bundle: str, port: str) -> None:
+def _part(block: Block, ask: Ask) -> AnyArray:
+    """One side of an input for all candidates, [n, w]."""
+    if block.side == "creator":
+        gathered: AnyArray = block.values[ask.rows]
+        return gathered
+    if block.side == "retrieval":
+        return ask.similarities[:, None]
+    row = block.values[ask.user_row] if block.side == "user" else sent(block, ask.context)
+    return np.broadcast_to(row, (len(ask.rows), len(row)))
+
+
+async def serve(bundle: str, port: str, ranker: str) -> None:
     """Serve until killed."""
     server = grpc.aio.server()
-    services.add_RecommendationServiceServicer_to_server(TypicalPlainServer(open_tables(Path(bundle))), server)
+    services.add_RecommendationServiceServicer_to_server(TypicalPlainServer(open_tables(Path(bundle), ranker)), server)
     server.add_insecure_port(f"127.0.0.1:{port}")
     await server.start()
     await server.wait_for_termination()

@@ -38,9 +38,9 @@ def profile(world: World, bundle: Path, request_count: int, console: Console) ->
     """Print the functions with the most own CPU time. Times are totals over `request_count` requests."""
     engine = in_process.open_engine(bundle)
     rows = np.arange(request_count, dtype=np.int64) % world.user_count
-    console.print(f"{world.vectors}, the engine: {request_count} requests, divide by that for the time of one", style="bold")
+    console.print(f"{world.title}, the engine: {request_count} requests, divide by that for the time of one", style="bold")
     _print([_profile_engine(engine, rows)])
-    console.print(f"{world.vectors}, a worker's threads: as many requests, and its warm-up", style="bold")
+    console.print(f"{world.title}, a worker's threads: as many requests, and its warm-up", style="bold")
     _print(_profile_worker(engine, rows))
 
 

@@ -6,9 +6,6 @@ PAGE_SIZE = 50
 CANDIDATE_COUNT = 500
 DEADLINE_S = 5.0  # as any caller sends one; far away, so that nobody saves work by being late
 
-CREATOR_FEATURES = tuple(f"c{i:02d}" for i in range(32))
-USER_FEATURES = tuple(f"u{i:02d}" for i in range(16))
-
 
 def user_id(row: int) -> str:
     """The id of the listed user of that parquet row."""

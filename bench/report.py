@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench.figures import RATIOS, Ratio, Sample, figures_of, median_ratio, ratios_by_round
+from bench.figures import Ratio, Sample, figures_of, median_ratio, ratios_by_round, ratios_of
 from bench.result import Result
 
 FORMAT = 1
@@ -30,7 +30,7 @@ def show(result: Result, names: Sequence[str], console: Console) -> None:
     """Print the figures and the ratios. names: the contestants in the order to list them."""
     index = result.index
     console.print(
-        f"\n[bold]{result.world.vectors}[/]: {result.world.creator_count} creators, {result.world.user_count} users, "
+        f"\n[bold]{result.world.title}[/]: {result.world.creator_count} creators, {result.world.user_count} users, "
         f"index effort {index['ef']}, recall {index['recall']:.4f}"
     )
     console.print(_figures_table(result, names))
@@ -61,7 +61,7 @@ def _ratio_table(result: Result) -> Table:
     for level in result.levels:
         table.add_column(f"{level} in flight", justify="right")
     table.add_column("target", justify="right")
-    for ratio in RATIOS:
+    for ratio in ratios_of(result.world.ranker):
         if median_ratio(result.samples, ratio, result.levels[0]) is not None:
             target = "" if ratio.target is None else f"<= {ratio.target:.2f}"
             table.add_row(ratio.name, *(_ratio_cell(result, ratio, level) for level in result.levels), target)
@@ -91,7 +91,7 @@ def _json_of(result: Result) -> dict[str, object]:
         "differences": dict(result.differences),
         "idle_cpu_ms_per_s": dict(result.idle_cpu_ms),
         "figures": {str(level): {name: asdict(figures_of(result.of(name, level))) for name in result.contestants} for level in result.levels},
-        "ratios": {ratio.name: _ratio_json(result, ratio) for ratio in RATIOS},
+        "ratios": {ratio.name: _ratio_json(result, ratio) for ratio in ratios_of(result.world.ranker)},
         "blocks": [_block_json(sample) for sample in result.samples],
     }
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench.answers import first_differences
 from bench.blocks import Block
-from bench.contestants import Contestant, idle_cpu_ms, started
+from bench.contestants import BuiltWith, Contestant, idle_cpu_ms, started
 from bench.data import World
 from bench.figures import Sample
 from bench.options import Options
@@ -24,12 +24,12 @@ COMPARED_IN_FLIGHT = 4
 def measure(world: World, bundle: Path, options: Options, progress: Progress) -> Result:
     """Start everybody, compare their answers, then put the blocks to them in turn."""
     names = options.contestants
-    progress.start(f"{world.vectors}: starting {', '.join(names)}", 1)
-    with started(names, bundle, options.served, options.data / "logs") as contestants:
-        progress.start(f"{world.vectors}: comparing answers, warming up", len(names))
+    progress.start(f"{world.title}: starting {', '.join(names)}", 1)
+    with started(names, BuiltWith(bundle, world.ranker), options.served, options.data / "logs") as contestants:
+        progress.start(f"{world.title}: comparing answers, warming up", len(names))
         differences = compare(contestants, world, progress)
         order = list(turns(options.round_count, options.levels, names))
-        progress.start(f"{world.vectors}: {options.request_count} requests at each of {options.levels} in flight", len(order))
+        progress.start(f"{world.title}: {options.request_count} requests at each of {options.levels} in flight", len(order))
         idle = idle_cpu_ms(contestants)
         samples = list(_sampled(contestants, world, options, order, progress))
     return Result(world, _index_facts(bundle), samples, differences, idle)

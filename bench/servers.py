@@ -30,10 +30,10 @@ class ServedConfig:
 
 
 @contextmanager
-def plain_server(module: str, bundle: Path, log_directory: Path) -> Iterator[Target]:
-    """`python -m <module> BUNDLE PORT` while the context lasts."""
+def plain_server(module: str, bundle: Path, ranker: str, log_directory: Path) -> Iterator[Target]:
+    """`python -m <module> BUNDLE PORT RANKER` while the context lasts."""
     port = free_port()
-    with _process([sys.executable, "-m", module, str(bundle), str(port)], port, log_directory / f"{module}.log") as target:
+    with _process([sys.executable, "-m", module, str(bundle), str(port), ranker], port, log_directory / f"{module}.log") as target:
         yield target
 
 
