@@ -101,25 +101,34 @@ class _RowWriter:
     """Writes one input that has a row per candidate."""
 
     def __init__(self, layout: Layout) -> None:
-        self._flat, self._blocks = layout.input.flat, layout.blocks
-        self._buffer = np.zeros((CANDIDATE_COUNT, layout.input.width), layout.input.dtype)
-        self._gathered = {block.columns: np.empty((CANDIDATE_COUNT, block.width), layout.input.dtype) for block in layout.blocks}
+        one, stops = layout.input, np.cumsum([block.width for block in layout.blocks]).tolist()
+        self._flat = one.flat
+        self._buffer = np.zeros((CANDIDATE_COUNT, one.width), one.dtype)
+        self._parts = [_Part(block, stop - block.width, stop, one) for block, stop in zip(layout.blocks, stops, strict=True)]
 
     def __call__(self, ask: Ask) -> AnyArray:
-        count, place = len(ask.rows), 0
-        buffer = self._buffer[:count]
-        for block in self._blocks:
-            self._write(block, buffer[:, place : place + block.width], ask)
-            place += block.width
+        buffer = self._buffer[: len(ask.rows)]
+        for part in self._parts:
+            part.write(buffer, ask)
         return buffer[:, 0] if self._flat else buffer
 
-    def _write(self, block: Block, target: AnyArray, ask: Ask) -> None:
+
+class _Part:
+    """Writes one block into the columns of its input."""
+
+    def __init__(self, block: Block, start: int, stop: int, one: Input) -> None:
+        self._block, self._start, self._stop = block, start, stop
+        self._fills_input = stop - start == one.width
+        self._gathered = np.empty((CANDIDATE_COUNT, stop - start), one.dtype)
+
+    def write(self, buffer: AnyArray, ask: Ask) -> None:
+        """buffer: [n, width of the input]."""
+        block, target = self._block, buffer[:, self._start : self._stop]
         if block.side == "creator":
             # Into a contiguous buffer first, and "clip" since "raise" buffers: 24 us, where `target[:] = values[rows]` takes 39.
-            whole = target.flags.c_contiguous
-            gathered = target if whole else self._gathered[block.columns][: len(ask.rows)]
+            gathered = target if self._fills_input else self._gathered[: len(buffer)]
             np.take(block.values, ask.rows, axis=0, out=gathered, mode="clip")
-            if not whole:
+            if not self._fills_input:
                 target[:] = gathered
         elif block.side == "user":
             target[:] = block.values[ask.user_row]
