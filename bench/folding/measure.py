@@ -1,10 +1,12 @@
-"""Puts the same random requests to both forms of a ranker in turns, and compares what comes back."""
+"""Puts the same random requests to both forms of a ranker in turns, and compares what comes back.
+
+Milliseconds are those of the thread's CPU: on a core of its own they are what a clock shows, and on a shared one they leave out what others do."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from time import perf_counter_ns
+from time import thread_time_ns
 
 import numpy as np
 
@@ -22,7 +24,7 @@ ROUNDING = 2e-6  # scores closer than this, relative to the largest of the reque
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What was measured of one shape. whole_ms, served_ms: float64 [requests], in the same order.
+    """What was measured of one shape. whole_ms, served_ms: CPU milliseconds, float64 [requests], in the same order.
 
     identical: requests whose best 20 are the same creators in the same order. tied: others in which only creators changed places whose scores are
     equal within ROUNDING. largest_difference: of two scores of a creator, relative to the largest score of its request.
@@ -51,17 +53,17 @@ def measure(name: str, built: Built, catalogue: Catalogue, request_count: int, p
     for number, ask in enumerate(_asks(built, catalogue, request_count + WARM_UP_COUNT), -WARM_UP_COUNT):
         user, candidates = served.asker(ask), candidates_of(ask)
         if number % 2:
-            started = perf_counter_ns()
+            started = thread_time_ns()
             ranked = served.rank(user, candidates)
-            middle = perf_counter_ns()
+            middle = thread_time_ns()
             scores, _ = whole.rank(ask)
-            times = (perf_counter_ns() - middle, middle - started)
+            times = (thread_time_ns() - middle, middle - started)
         else:
-            started = perf_counter_ns()
+            started = thread_time_ns()
             scores, _ = whole.rank(ask)
-            middle = perf_counter_ns()
+            middle = thread_time_ns()
             ranked = served.rank(user, candidates)
-            times = (middle - started, perf_counter_ns() - middle)
+            times = (middle - started, thread_time_ns() - middle)
         if number < 0:
             continue
         spent[number] = times
