@@ -17,7 +17,7 @@ from torch import nn
 from torch.nn import functional
 
 HERE = Path(__file__).parent
-OPSET = 17
+OPSETS = {"script": 17, "dynamo": 18}  # the oldest that the newer exporter writes by itself
 USER, CREATOR, CONTEXT, DIMENSIONS, LENGTH = 9, 12, 1, 8, 6
 COUNTRIES, GENRES, SIZES = 3, 4, 100
 
@@ -139,6 +139,37 @@ class HistoryHeads(nn.Module):
         return self.head(torch.cat([creator, heard], dim=1))
 
 
+class HistoryPairs(nn.Module):
+    """Deep Interest Network (Zhou et al., 2018): a network weighs every pair of the creator [n, 8] and something heard; the history [n, 6, 8] and its
+    mask [n, 6] stand in every row, as batches of training have them -> score [n, 1]."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weigh, self.head = mlp(4 * DIMENSIONS, 6, 1), mlp(2 * DIMENSIONS, 12, 1)
+
+    def forward(self, creator: torch.Tensor, history: torch.Tensor, history_mask: torch.Tensor) -> torch.Tensor:
+        query = creator.unsqueeze(1).expand(-1, LENGTH, -1)
+        weights = self.weigh(torch.cat([query, history, query - history, query * history], dim=2)).squeeze(2) * history_mask
+        return self.head(torch.cat([creator, (weights.unsqueeze(2) * history).sum(dim=1)], dim=1))
+
+
+class Interleaved(nn.Module):
+    """Pieces of both sides in turns, gates that one layer brings along with what they gate, and experts as one tensor: user [n, 9], creator [n, 12],
+    context [n, 1] -> score [n, 1]."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        width = USER + CREATOR + CONTEXT
+        self.gated, self.experts = nn.Linear(width, 16), nn.Parameter(torch.randn(3, 8, 4) / 3)
+        self.out = nn.Linear(12, 1)
+
+    def forward(self, user: torch.Tensor, creator: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
+        pieces = [creator[:, 4:], user[:, :5], context, creator[:, :4], user[:, 5:]]
+        value, gate = self.gated(torch.cat(pieces, dim=1)).chunk(2, dim=1)
+        experts = torch.einsum("nd,edh->neh", value * torch.sigmoid(gate), self.experts)
+        return self.out(torch.tanh(experts).flatten(1))
+
+
 class BatchNorm(nn.Module):
     """Statistics of training before the first layer and behind it, and Dropout, which inference leaves out: features [n, 23] -> score [n, 1]."""
 
@@ -185,19 +216,20 @@ def export(name: str, model: nn.Module, examples: dict[str, torch.Tensor], outpu
     """Write one model twice; inputs whose example has three rows have a dynamic first axis."""
     model.eval()
     dynamic = [key for key, value in examples.items() if value.shape[0] == 3]
-    options = {"input_names": list(examples), "output_names": list(outputs), "opset_version": OPSET}
+    options: dict[str, object] = {"input_names": list(examples), "output_names": list(outputs)}
     axes = {key: {0: "batch"} for key in (*dynamic, *outputs)}
     arguments = tuple(examples.values())
-    torch.onnx.export(model, arguments, str(HERE / f"zoo_{name}_script.onnx"), **options, dynamic_axes=axes, dynamo=False)
+    script, path = (HERE / f"zoo_{name}_{exporter}.onnx" for exporter in OPSETS)
+    torch.onnx.export(model, arguments, str(script), **options, opset_version=OPSETS["script"], dynamic_axes=axes, dynamo=False)
     batch = torch.export.Dim("batch")
     shapes = {key: {0: batch} if key in dynamic else None for key in examples}
-    path = HERE / f"zoo_{name}_dynamo.onnx"
-    torch.onnx.export(model, arguments, str(path), **options, dynamic_shapes=shapes, external_data=False, optimize=True, dynamo=True)
+    options |= {"opset_version": OPSETS["dynamo"], "dynamic_shapes": shapes, "external_data": False, "optimize": True}
+    torch.onnx.export(model, arguments, str(path), **options, dynamo=True)
     without_traces(path)
 
 
 def without_traces(path: Path) -> None:
-    """Drop the stack traces that this exporter leaves on nodes where it could not convert the opset: they name the machine."""
+    """Drop the stack traces that this exporter leaves on nodes: they name the machine."""
     written = onnx.load(path)
     for one in (*written.graph.node, *written.graph.value_info, *written.graph.input, *written.graph.output, *written.graph.initializer):
         del one.metadata_props[:]
@@ -229,6 +261,8 @@ def main() -> None:
     export("heads", Heads(), features, ("p_follow", "p_stream", "mood"))
     each = {"country": codes.clone(), "genre": codes.clone(), "size": codes[:, None].clone()}  # no tensor twice: torch.export would take them for one
     export("id_embeddings", IdEmbeddings(), {**each, **numbers})
+    export("history_pairs", HistoryPairs(), {**creator, "history": torch.randn(n, LENGTH, DIMENSIONS), "history_mask": torch.ones(n, LENGTH)})
+    export("interleaved", Interleaved(), sides)
 
 
 if __name__ == "__main__":

@@ -139,6 +139,10 @@ def heard(q: Question) -> Feeds:
     return {"creator": q.creator_embeddings, "history": history, "history_mask": mask}
 
 
+def heard_in_every_row(q: Question) -> Feeds:
+    return {name: value if name == "creator" else np.repeat(value, len(q.rows), axis=0) for name, value in heard(q).items()}
+
+
 def ids(q: Question) -> Feeds:
     return {"ids": np.column_stack([q.country, q.creator("genre"), q.creator("small")]).astype(np.int64), "numbers": q.numbers}
 
@@ -169,6 +173,10 @@ ZOO = {
         lambda q: {"user": q.user_side, **heard(q)},
     ),
     "attention of several heads": ZooModel(both("history_heads"), binding({"creator": ["creator.embedding"]}, rest=HISTORY), heard),
+    "attention over pairs (DIN)": ZooModel(
+        both("history_pairs"), binding({"creator": ["creator.embedding"]}, rest=HISTORY.replace('"request"', '"candidate"')), heard_in_every_row
+    ),
+    "interleaved pieces, gates, experts": ZooModel(both("interleaved"), binding(SIDES), sides),
     "BatchNorm and Dropout": ZooModel(both("batch_norm"), binding(MATRIX_WITH_SIMILARITY), matrix_with_similarity),
     "several heads": ZooModel(
         both("heads"), binding(MATRIX, 'objective = { p_follow = 1.0, p_stream = 0.3, "mood[2]" = 0.1 }'), matrix, weighed_heads
