@@ -33,7 +33,7 @@ def main() -> int:
     print(markdown(lines))
     if options.json:
         _write_json(options.json, facts, lines)
-    missed = {line.built.shape.title: told for line in lines if (told := problems(line))}
+    missed = {line.shape.title: told for line in lines if (told := problems(line))}
     for title, told in missed.items():
         print(f"{title}: {'; '.join(told)}", file=sys.stderr)
     return 1 if missed else 0

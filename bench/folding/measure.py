@@ -15,6 +15,7 @@ from bench.folding.catalogue import SEED, Catalogue
 from bench.folding.contestants import TOP_COUNT, Built, ServedRanker, WholeRanker, candidates_of
 from bench.question import CANDIDATE_COUNT
 from bench.rankers.columns import CODE_COUNT, is_code, width_of
+from bench.rankers.shape import Shape
 from domain.arrays import AnyArray, FloatArray, RowArray
 from domain.stages import Progress
 
@@ -24,14 +25,18 @@ ROUNDING = 2e-6  # scores closer than this, relative to the largest of the reque
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What was measured of one shape. whole_ms, served_ms: CPU milliseconds, float64 [requests], in the same order.
+    """What was measured of one shape; form and bytes_per_creator: what the build made of it.
+
+    whole_ms, served_ms: CPU milliseconds, float64 [requests], in the same order.
 
     identical: requests whose best 20 are the same creators in the same order. tied: others in which only creators changed places whose scores are
     equal within ROUNDING. largest_difference: of two scores of a creator, relative to the largest score of its request.
     """
 
     name: str
-    built: Built
+    shape: Shape
+    form: str
+    bytes_per_creator: int
     whole_ms: AnyArray
     served_ms: AnyArray
     identical: int
@@ -71,7 +76,7 @@ def measure(name: str, built: Built, catalogue: Catalogue, request_count: int, p
         identical, tied = identical + same, tied + (alike and not same)
         largest = max(largest, float(np.abs(ranked.scores - scores).max() / np.abs(scores).max()))
         progress.advance(1)
-    return Line(name, built, spent[:, 0] / 1e6, spent[:, 1] / 1e6, identical, tied, largest)
+    return Line(name, built.shape, built.description.form, built.bytes_per_creator, spent[:, 0] / 1e6, spent[:, 1] / 1e6, identical, tied, largest)
 
 
 def same_best(scores: FloatArray, order: RowArray, id_ranks: RowArray) -> tuple[bool, bool]:

@@ -14,7 +14,7 @@ NOISE = 0.95
 
 def problems(line: Line) -> list[str]:
     """Which targets a shape misses, in words."""
-    wanted, told = line.built.shape.least_speedup, []
+    wanted, told = line.shape.least_speedup, []
     if line.speedup < (wanted or NOISE):
         told.append(f"{line.speedup:.2f} times as fast as whole, " + (f"{wanted:g} times are wanted" if wanted else "it must not be slower"))
     changed = len(line.whole_ms) - line.identical - line.tied
@@ -31,16 +31,16 @@ def markdown(lines: Sequence[Line]) -> str:
 
 
 def _cells(line: Line) -> list[str]:
-    wanted = line.built.shape.least_speedup
+    wanted = line.shape.least_speedup
     same = f"{line.identical} of {len(line.whole_ms)}" + (f", {line.tied} but for ties" if line.tied else "")
     return [
-        line.built.shape.title,
-        line.built.description.form,
+        line.shape.title,
+        line.form,
         f"{np.median(line.whole_ms):.2f}",
         f"{np.median(line.served_ms):.2f}",
         f"{line.speedup:.2f}",
         "" if wanted is None else f"{wanted:g}",
-        f"{line.built.bytes_per_creator:,}",
+        f"{line.bytes_per_creator:,}",
         same,
         f"{line.largest_difference:.1e}",
     ]
@@ -50,14 +50,14 @@ def as_json(line: Line) -> dict[str, object]:
     """The same for a program."""
     return {
         "shape": line.name,
-        "title": line.built.shape.title,
-        "form": line.built.description.form,
+        "title": line.shape.title,
+        "form": line.form,
         "requests": len(line.whole_ms),
         "whole_ms": float(np.median(line.whole_ms)),
         "served_ms": float(np.median(line.served_ms)),
         "speedup": line.speedup,
-        "least_speedup": line.built.shape.least_speedup,
-        "bytes_per_creator": line.built.bytes_per_creator,
+        "least_speedup": line.shape.least_speedup,
+        "bytes_per_creator": line.bytes_per_creator,
         "identical": line.identical,
         "tied": line.tied,
         "largest_difference": line.largest_difference,

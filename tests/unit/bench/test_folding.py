@@ -10,13 +10,12 @@ import numpy as np
 import pytest
 
 from bench.folding.catalogue import Catalogue, ensure_catalogue
-from bench.folding.contestants import Built, build_ranker
+from bench.folding.contestants import build_ranker
 from bench.folding.measure import Line, measure, same_best
 from bench.folding.report import markdown, problems
 from bench.rankers.shapes import SHAPES
 from bench.servers import environment
 from domain.progress import SILENT
-from ranking.plan import RankerDescription, TableInput
 
 
 @pytest.fixture(scope="module")
@@ -45,10 +44,7 @@ def test_a_page_is_the_same_when_only_ties_changed_places() -> None:
 
 
 def _line(name: str, served_ms: float, **changes: object) -> Line:
-    tables = (TableInput("t", "0.npy", "float16", (9, 50)), TableInput("e", "", "float32", (9, 64)))
-    described = RankerDescription("p", (), tables, reads_similarity=False, objective={}, user=(), context=(), form="folded")
-    built = Built(SHAPES[name], Path("m"), Path("d"), described)
-    line = Line(name, built, np.array([4.0, 4.0, 900.0]), np.array([served_ms, 700.0, served_ms]), 3, 0, 1e-7)
+    line = Line(name, SHAPES[name], "folded", 100, np.array([4.0, 4.0, 900.0]), np.array([served_ms, 700.0, served_ms]), 3, 0, 1e-7)
     return replace(line, **changes)
 
 
