@@ -8,6 +8,7 @@ from pathlib import Path
 MANIFEST = "manifest.json"
 CREATORS = "creators"
 USERS = "users"
+REPORT = "report.json"  # of a ranker: what its build found out, measured times among it
 
 COLUMNS = "columns"
 TABLE = "table.json"  # what the arrays beside it hold

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from bundle.column_json import columns_from_json, columns_to_json
-from bundle.layout import FOLDER_NAME, MANIFEST, USERS
+from bundle.layout import FOLDER_NAME, MANIFEST, REPORT, USERS
 from bundle.strict_json import JsonObject, parse_object, to_bytes
 from domain.columns import ColumnSpec
 from domain.errors import ArtifactError, ArtifactReason
@@ -105,8 +105,8 @@ class Manifest:
 
 
 def content_digest(files: Mapping[str, FileRecord]) -> str:
-    """One hexadecimal sha256 over paths, sizes and digests, in path order."""
-    lines = (f"{path}\0{files[path].size}\0{files[path].sha256}\n" for path in sorted(files))
+    """One hexadecimal sha256 over paths, sizes and digests, in path order. Reports hold measured times, and are left out."""
+    lines = (f"{path}\0{files[path].size}\0{files[path].sha256}\n" for path in sorted(files) if PurePosixPath(path).name != REPORT)
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 

@@ -20,7 +20,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser("inspect", help="what is in it, recall", description="Show what a bundle holds, without loading its index.")
     parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="the bundle's directory")
     instead = parser.add_mutually_exclusive_group()
-    instead.add_argument("--json", action="store_true", help="print the manifest as JSON")
+    instead.add_argument("--json", action="store_true", help="print the manifest and the reports on rankers as JSON")
     instead.add_argument("--html", type=Path, metavar="FILE", help="write a report with distributions and plots, one HTML file that works offline")
     parser.set_defaults(run=run)
 
@@ -35,12 +35,14 @@ def run(args: argparse.Namespace) -> int:
 
 def _print(bundle: Path, as_json: bool) -> int:
     from bundle.open import open_bundle  # noqa: PLC0415 - keeps `earshot --help` quick
+    from ranking.fold_report import read_report  # noqa: PLC0415 - as above
 
     opened = open_bundle(bundle)
-    if as_json:
-        print((bundle / "manifest.json").read_text(encoding="utf-8"))
-        return ExitCode.OK
     manifest = opened.manifest
+    reports = {name: read_report(bundle / "rankers" / name) for name in manifest.rankers}
+    if as_json:
+        print(json.dumps({**json.loads((bundle / "manifest.json").read_bytes()), "ranker_reports": reports}, indent=1))
+        return ExitCode.OK
     console = Console(markup=False)  # texts of a bundle are shown, not obeyed
     console.print(_table("bundle", _facts(opened.digest, manifest)))
     console.print(_columns(manifest))
@@ -50,6 +52,8 @@ def _print(bundle: Path, as_json: bool) -> int:
     for name, description in manifest.rankers.items():
         console.print(_table(f"ranker {name}", _ranker_facts(description)))
         console.print(_inputs(bundle / "rankers" / name / "binding.json"))
+        for table in _folding(reports[name]):
+            console.print(table)
     return ExitCode.OK
 
 
@@ -103,6 +107,19 @@ def _inputs(binding: Path) -> Table:
         length = f" (newest {source['length']})" if source.get("length") else ""
         table.add_row(name, source["per"], ", ".join(source["columns"]) + length)
     return table
+
+
+def _folding(report: Mapping[str, Any]) -> list[Table]:
+    """What folding made of it."""
+    from ranking import fold_report  # noqa: PLC0415 - keeps `earshot --help` quick
+
+    stored = Table("table", "per creator", "why", title="what is gathered of creators", title_justify="left")
+    for row in fold_report.tables(report):
+        stored.add_row(*row)
+    joins = Table("step", "why", "operations per candidate behind it", "share", title="where the sides join", title_justify="left")
+    for row in fold_report.joins(report):
+        joins.add_row(*row)
+    return [_table("folding", dict(fold_report.facts(report))), stored, joins]
 
 
 def _curve(points: Any) -> Table:

@@ -31,7 +31,7 @@ from engine.open import Prepared, StartOptions, load
 from engine.recommend import Engine
 from engine.sample_request import sample_requests
 from ranking.binding import Binding, read_binding
-from ranking.compile import compile_ranker
+from ranking.compile import CompileOptions, RankerSource, compile_ranker
 from retrieval.description import IndexDescription
 from retrieval.hnsw_build import IndexOptions, build_index
 
@@ -74,7 +74,8 @@ def build(options: BuildOptions, progress: Progress) -> Manifest:
         user_columns = listed.columns if listed else ()
         ranker_directory = draft.path / "rankers" / "default"
         ranker_directory.mkdir(parents=True)
-        ranker = compile_ranker(options.ranker, binding, creators, user_columns, ranker_directory, progress)
+        source = RankerSource(options.ranker, binding, creators, user_columns, users)
+        ranker = compile_ranker(source, ranker_directory, progress, CompileOptions(time.perf_counter, options.threads))
 
         digest = content_digest(draft.file_records())
         version = options.bundle_version or digest[:VERSION_LENGTH]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bundle.manifest import Manifest
 from domain.errors import ArtifactError, ArtifactReason
+from ranking.plan import TABLES_FOLDER, RankerDescription
 
 HEADROOM = 1.2  # hnswlib and NumPy keep little beside what they load; a fifth more leaves room for the workers' own
 LEAST_ROOM_BYTES = 1 << 30  # below that a limit would hit threads and arenas that only reserve addresses
@@ -17,13 +18,27 @@ LOADED = ("indexes/", "rankers/")  # the rest is mapped, and can be given back
 _CGROUP = Path("/sys/fs/cgroup")
 
 
-def check_room(path: Path, manifest: Manifest) -> None:
-    """Refuse a bundle whose indexes and tables do not fit into the memory that is free: INSUFFICIENT_MEMORY, before anything is loaded."""
-    loaded = sum(record.size for name, record in manifest.files.items() if name.startswith(LOADED))
+def check_room(path: Path, manifest: Manifest, whole: bool) -> None:
+    """Refuse a bundle whose indexes and tables do not fit into the memory that is free: INSUFFICIENT_MEMORY, before anything is loaded.
+
+    whole: whether the rankers are to run whole; the tables of the other form stay on the disk.
+    """
+    unread = _unread_tables(manifest, whole)
+    loaded = sum(record.size for name, record in manifest.files.items() if name.startswith(LOADED) and name not in unread)
     free = free_bytes()
     if free is not None and loaded * HEADROOM > free:
         text = f"needs {loaded * HEADROOM / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free; stop something, or use a larger machine"
         raise ArtifactError(path, ArtifactReason.INSUFFICIENT_MEMORY, text)
+
+
+def _unread_tables(manifest: Manifest, whole: bool) -> set[str]:
+    """Tables that the chosen form does not gather from."""
+    read = set()
+    for name, description in manifest.rankers.items():
+        described = RankerDescription.from_json(description)
+        chosen = described.as_whole() if whole else described
+        read |= {f"rankers/{name}/{TABLES_FOLDER}/{table.file}" for table in chosen.tables}
+    return {name for name in manifest.files if f"/{TABLES_FOLDER}/" in name} - read
 
 
 def free_bytes() -> int | None:

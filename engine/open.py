@@ -121,7 +121,7 @@ class Prepared:
         return measure_cost(lambda n: _rank_first(ranker, user, n, clock), max(1, count // 8), count, clock)
 
 
-def prepare(path: Path, progress: Progress = SILENT, clock: Clock | None = None) -> Prepared:
+def prepare(path: Path, progress: Progress = SILENT, clock: Clock | None = None, whole: bool = False) -> Prepared:
     """Open a bundle, check digests and structure, and load what workers share. No threads, no gRPC, no onnxruntime: the caller may fork afterwards.
 
     clock: in seconds, for who will serve: the crossover between index and scan is fitted to this machine. Raises ArtifactError or InputNotFound.
@@ -130,13 +130,13 @@ def prepare(path: Path, progress: Progress = SILENT, clock: Clock | None = None)
         check_files(path, read_manifest(path)[0], progress)  # before anything is opened: what was damaged is called so
         bundle = open_bundle(path)
         check_tables(bundle)
-        check_room(path, bundle.manifest)
+        check_room(path, bundle.manifest, whole)
         with limited(free_bytes()):
-            return load(bundle, clock)
+            return load(bundle, clock, whole)
 
 
-def load(bundle: Bundle, clock: Clock | None = None) -> Prepared:
-    """Load indexes and tables of a bundle whose files were checked, or have just been written. clock: as of `prepare`."""
+def load(bundle: Bundle, clock: Clock | None = None, whole: bool = False) -> Prepared:
+    """Load indexes and tables of a bundle whose files were checked, or have just been written. clock, whole: as of `prepare`."""
     for name, description in bundle.manifest.indexes.items():
         if description.get("space") != bundle.manifest.space:
             text = f'the index "{name}" is for the space {description.get("space")!r:.80}, the bundle for "{bundle.manifest.space}"; build it again'
@@ -146,7 +146,8 @@ def load(bundle: Bundle, clock: Clock | None = None) -> Prepared:
         for name, description in bundle.manifest.indexes.items()
     }
     rankers = {
-        name: load_ranker(bundle.path / "rankers" / name, description, bundle.creators) for name, description in bundle.manifest.rankers.items()
+        name: load_ranker(bundle.path / "rankers" / name, description, bundle.creators, whole)
+        for name, description in bundle.manifest.rankers.items()
     }
     return Prepared(bundle, retrievers, rankers)
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bundle.open import Bundle, check_tables, open_bundle
 from bundle.survey import TablesSurvey, survey_files, survey_tables
 from engine.golden import FILE_NAME
 from ranking.bound import Binding
+from ranking.fold_report import read_report
 from ranking.load import read_ranker
 from ranking.plan import RankerDescription
 from retrieval.description import IndexDescription
@@ -21,6 +23,7 @@ class RankerSurvey:
 
     description: RankerDescription
     binding: Binding
+    report: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ def survey(path: Path) -> BundleSurvey:
     bundle = open_bundle(path)
     check_tables(bundle)
     manifest = bundle.manifest
-    rankers = {name: RankerSurvey(*read_ranker(path / "rankers" / name, description)) for name, description in manifest.rankers.items()}
+    rankers = {name: _ranker(path / "rankers" / name, description) for name, description in manifest.rankers.items()}
     return BundleSurvey(
         bundle=bundle,
         tables=survey_tables(bundle),
@@ -52,6 +55,10 @@ def survey(path: Path) -> BundleSurvey:
         golden_count=_line_count(path / FILE_NAME),
         files=survey_files(bundle),
     )
+
+
+def _ranker(directory: Path, description: Mapping[str, Any]) -> RankerSurvey:
+    return RankerSurvey(*read_ranker(directory, description), read_report(directory))
 
 
 def _line_count(path: Path) -> int:

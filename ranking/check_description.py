@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 from typing import NoReturn
 
 from domain.columns import ColumnSpec, Creators
 from domain.errors import ArtifactError, ArtifactReason
-from ranking.plan import RankerDescription, RequestInput, TableInput
+from ranking.plan import CreatorPartPlan, RankerDescription, RequestInput, TableInput
 
 DTYPES = frozenset(["bool", *(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)), "float16", "float32", "float64"])
 TABLE_FILE = re.compile(r"[A-Za-z0-9_-]{1,64}\.npy")
@@ -20,17 +21,22 @@ def check_description(description: RankerDescription, name: str, creators: Creat
 
     Raises ArtifactError(MANIFEST_INVALID).
     """
-    named = [description.prefix, *(r.name for r in description.requests), *(t.name for t in description.tables)]
+    taken = [one for one in (description.inputs, description.whole) if one is not None]
+    named = [description.prefix, *(r.name for one in taken for r in one.requests), *(t.name for one in taken for t in one.tables)]
+    named += [one.name for one in description.creator.inputs] if description.creator is not None else []
     if not all(isinstance(text, str) and text for text in named):
         _refuse(name, "has an input without a name")
     if not all(math.isfinite(weight) for weight in description.objective.values()):
         _refuse(name, "has an objective that is not finite")
     for spec in (*description.user, *description.context):
         _check_spec(name, spec)
-    for table in description.tables:
-        _check_table(name, table, creators)
-    for request in description.requests:
-        _check_request(name, request)
+    for one in taken:
+        for table in one.tables:
+            _check_table(name, table, creators)
+        for request in one.requests:
+            _check_request(name, request)
+    if description.creator is not None:
+        _check_creator_part(name, description, description.creator)
 
 
 def _check_spec(name: str, spec: ColumnSpec) -> None:
@@ -57,6 +63,16 @@ def _check_request(name: str, request: RequestInput) -> None:
     count = (request.length or 1) * request.width
     if count > MAX_REQUEST_ELEMENTS or count != math.prod(request.shape):
         _refuse(name, f"has an input {request.name!r:.80} of the shape {request.shape!r:.80}, its columns have {count} elements")
+
+
+def _check_creator_part(name: str, description: RankerDescription, plan: CreatorPartPlan) -> None:
+    """It fills tables that there are, from columns of creators."""
+    if not plan.tables or not set(plan.tables) <= {table.name for table in description.tables}:
+        _refuse(name, f"computes the tables {plan.tables!r:.80}, which it does not read")
+    for one in plan.inputs:
+        if not one.shape or not one.columns or any(column.ref.side != "creator" for column in one.columns):
+            _refuse(name, f"has a creators' part that takes {one.name!r:.80} {one.shape!r:.80} of something else than creators")
+        _check_request(name, replace(one, shape=(1, *one.shape[1:])))
 
 
 def _is_count(length: object) -> bool:

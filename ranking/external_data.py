@@ -16,9 +16,9 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 from domain.arrays import AnyArray
 from domain.errors import ArtifactError, ArtifactReason
 from ranking.model_file import all_nodes
-from ranking.plan import BINDING_FILE, EXPORTED_FILE, SERVED_FILE, TABLES_FOLDER
+from ranking.plan import BINDING_FILE, CREATOR_FILE, EXPORTED_FILE, REPORT_FILE, SERVED_FILE, TABLES_FOLDER, WHOLE_FILE
 
-RESERVED = frozenset({BINDING_FILE, EXPORTED_FILE, SERVED_FILE, TABLES_FOLDER})
+RESERVED = frozenset({BINDING_FILE, CREATOR_FILE, EXPORTED_FILE, REPORT_FILE, SERVED_FILE, TABLES_FOLDER, WHOLE_FILE, "observed.onnx"})
 
 
 def check_external_data(model: ModelProto, path: Path) -> tuple[str, ...]:

@@ -36,7 +36,17 @@ class GraphEditor:
     def weights(self, array: AnyArray) -> str:
         """The name of a constant tensor of any size."""
         name = f"{self.prefix}/weights/{len(self.constants)}"
-        self.constants[name] = numpy_helper.from_array(np.ascontiguousarray(array), name)
+        self.constants[name] = numpy_helper.from_array(np.ascontiguousarray(array).reshape(np.shape(array)), name)
+        return name
+
+    def copied(self, tensor: TensorProto) -> str:
+        """The name of a copy of a model's own constant, whose values may lie beside the model."""
+        name = f"{self.prefix}/own/{tensor.name}"
+        if name not in self.constants:
+            copy = TensorProto()
+            copy.CopyFrom(tensor)
+            copy.name = name
+            self.constants[name] = copy
         return name
 
 

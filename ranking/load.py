@@ -16,7 +16,7 @@ from domain.columns import Creators
 from domain.errors import ArtifactError, ArtifactReason
 from ranking.bound import Binding
 from ranking.check_description import check_description
-from ranking.plan import BINDING_FILE, FORMS, SERVED_FILE, TABLES_FOLDER, RankerDescription, TableInput
+from ranking.plan import BINDING_FILE, FORMS, TABLES_FOLDER, RankerDescription, TableInput
 from ranking.served_graph import check_served_graph
 
 
@@ -30,12 +30,17 @@ class LoadedRanker:
     tables: Mapping[str, AnyArray]
 
 
-def load_ranker(directory: Path, description: Mapping[str, Any], creators: Creators) -> LoadedRanker:
-    """The ranker in `directory`. description: what `RankerDescription.to_json` gave. Raises ArtifactError."""
+def load_ranker(directory: Path, description: Mapping[str, Any], creators: Creators, whole: bool = False) -> LoadedRanker:
+    """The ranker in `directory`. description: what `RankerDescription.to_json` gave. whole: as it was exported, whatever form the build chose.
+
+    Raises ArtifactError.
+    """
     parsed = _parse(directory, description)
     check_description(parsed, directory.name, creators)
-    check_served_graph(directory / SERVED_FILE)
-    tables = {table.name: _load_table(directory / TABLES_FOLDER, table, creators) for table in parsed.tables}
+    for file in parsed.files:
+        check_served_graph(directory / file)
+    parsed = parsed.as_whole() if whole else parsed
+    tables = {table.name: load_table(directory / TABLES_FOLDER, table, creators) for table in parsed.tables}
     return LoadedRanker(directory, parsed, _read_binding(directory), tables)
 
 
@@ -73,7 +78,7 @@ def _with_codes_that_fit(binding: Binding) -> Binding:
     return binding
 
 
-def _load_table(directory: Path, table: TableInput, creators: Creators) -> AnyArray:
+def load_table(directory: Path, table: TableInput, creators: Creators) -> AnyArray:
     """The table in memory, on huge pages where NumPy gets them: a gather from a mapped file misses the TLB at every row. The catalogue's
     embeddings, memory-mapped, where the description says so."""
     if not table.file:

@@ -8,15 +8,24 @@ from typing import Any
 
 from domain.columns import Creators, InputSchema
 from domain.errors import ArtifactError, ArtifactReason
-from ranking.load import LoadedRanker, load_ranker
+from ranking.bound import Binding
+from ranking.load import LoadedRanker, load_ranker, load_table
 from ranking.onnx_ranker import OnnxRanker, bind_tables
-from ranking.plan import SERVED_FILE, RankerDescription
+from ranking.plan import TABLES_FOLDER, RankerDescription
 from ranking.session import ServedSession, open_session
 
 
-def open_ranker(directory: Path, description: Mapping[str, Any], creators: Creators, provider: str = "cpu", threads: int = 1) -> OnnxRanker:
+def open_ranker(
+    directory: Path, description: Mapping[str, Any], creators: Creators, provider: str = "cpu", threads: int = 1, whole: bool = False
+) -> OnnxRanker:
     """Load and start the ranker in `directory`, in one process: for builds and tests. Arguments and errors as for the two halves."""
-    return start_ranker(load_ranker(directory, description, creators), creators, provider, threads)
+    return start_ranker(load_ranker(directory, description, creators, whole), creators, provider, threads)
+
+
+def open_described(directory: Path, description: RankerDescription, binding: Binding, creators: Creators) -> OnnxRanker:
+    """The same while a build still decides: by the graph that `description` names, without checks of what the build itself wrote."""
+    tables = {table.name: load_table(directory / TABLES_FOLDER, table, creators) for table in description.tables}
+    return start_ranker(LoadedRanker(directory, description, binding, tables), creators)
 
 
 def start_ranker(loaded: LoadedRanker, creators: Creators, provider: str = "cpu", threads: int = 1) -> OnnxRanker:
@@ -25,8 +34,8 @@ def start_ranker(loaded: LoadedRanker, creators: Creators, provider: str = "cpu"
     provider: "cpu", "cuda" (never falls back) or "auto". threads: of one call. Raises ProviderUnavailable, ArtifactError.
     """
     described = loaded.description
-    served = open_session(loaded.directory / SERVED_FILE, provider, threads)
-    _check_graph(loaded.directory / SERVED_FILE, served, described)
+    served = open_session(loaded.directory / described.file, provider, threads)
+    _check_graph(loaded.directory / described.file, served, described)
     user, context = ({spec.name: spec for spec in specs} for specs in (described.user, described.context))
     schema = InputSchema(user, context, loaded.binding.vocabularies)
     return OnnxRanker(served, described, creators, schema, bind_tables(described, loaded.tables, served.provider))

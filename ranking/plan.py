@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from domain.columns import ColumnKind, ColumnMeaning, ColumnSpec
@@ -12,11 +12,14 @@ from ranking.bound import ColumnRef
 
 EXPORTED_FILE = "ranker.onnx"
 SERVED_FILE = "served.onnx"
+WHOLE_FILE = "whole.onnx"  # the model as it is with its inputs composed in front, where another form is served
+CREATOR_FILE = "creator.onnx"  # what depends on a creator alone, where there is such a part
+REPORT_FILE = "report.json"
 BINDING_FILE = "binding.json"
 TABLES_FOLDER = "tables"
 FORM_WHOLE = "whole"  # the model as it is, for every candidate
-FORM_SPLIT = "split"  # the request's part of the first layers once per request (`ranking.split`)
-FORM_FOLDED = "folded"  # the same, and the creators' part of them from tables that the build computed (`ranking.fold`)
+FORM_SPLIT = "split"  # the request's part once per request, the rest per candidate
+FORM_FOLDED = "folded"  # the same, and the creators' part from tables that the build computed
 FORMS = (FORM_WHOLE, FORM_SPLIT, FORM_FOLDED)
 
 DefaultNumbers = tuple[float | int, ...]
@@ -92,6 +95,47 @@ class TableInput:
     shape: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class CreatorPartPlan:
+    """What the creators' part (CREATOR_FILE) takes and gives. inputs: packed from columns of creators, with n rows where `shape` has 0. tables: its
+    outputs, by the names of the tables that they fill."""
+
+    inputs: tuple[RequestInput, ...]
+    tables: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """As a JSON value."""
+        return {"inputs": [one.to_json() for one in self.inputs], "tables": list(self.tables)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> CreatorPartPlan:
+        """The plan that `to_json` wrote."""
+        return cls(tuple(RequestInput.from_json(one) for one in data["inputs"]), tuple(data["tables"]))
+
+
+@dataclass(frozen=True, slots=True)
+class GraphInputs:
+    """What a served graph takes beside rows, top_count and weights."""
+
+    requests: tuple[RequestInput, ...]
+    tables: tuple[TableInput, ...]
+    reads_similarity: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """As a JSON value."""
+        return {
+            "requests": [r.to_json() for r in self.requests],
+            "tables": [asdict(t) | {"shape": list(t.shape)} for t in self.tables],
+            "reads_similarity": self.reads_similarity,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> GraphInputs:
+        """What `to_json` wrote."""
+        tables = tuple(TableInput(t["name"], t["file"], t["dtype"], tuple(t["shape"])) for t in data["tables"])
+        return cls(tuple(RequestInput.from_json(r) for r in data["requests"]), tables, bool(data["reads_similarity"]))
+
+
 @dataclass(frozen=True)
 class RankerDescription:
     """A compiled ranker.
@@ -100,18 +144,46 @@ class RankerDescription:
     "" when the graph has no such input; `scores` float32 [n] as the model gives them; `best` float32 [top_count], the best of them, and `top` int64
     [top_count], their positions: meaningful where all scores are finite, equal ones in any order.
     objective: weighted output -> default weight, in the order of `weights`; empty for a single output.
-    user, context: what callers may send. form: one of FORMS.
+    user, context: what callers may send. form: one of FORMS, of the graph in `file`. whole: what the graph in WHOLE_FILE takes, where there is one.
+    creator: the creators' part, where there is one.
     """
 
     prefix: str
-    requests: tuple[RequestInput, ...]
-    tables: tuple[TableInput, ...]
-    reads_similarity: bool
+    inputs: GraphInputs
     objective: Mapping[str, float]
     user: tuple[ColumnSpec, ...]
     context: tuple[ColumnSpec, ...]
     form: str = FORM_WHOLE
     details: Mapping[str, Any] = field(default_factory=dict)  # for people: the model's opset, producer and size
+    whole: GraphInputs | None = None
+    creator: CreatorPartPlan | None = None
+    file: str = SERVED_FILE
+
+    def as_whole(self) -> RankerDescription:
+        """The same ranker run whole, by the graph that the bundle has for it."""
+        if self.whole is None:
+            return self
+        return replace(self, inputs=self.whole, form=FORM_WHOLE, file=WHOLE_FILE, whole=None, creator=None)
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The graphs that it has beside the model as exported."""
+        return (SERVED_FILE, *((WHOLE_FILE,) if self.whole else ()), *((CREATOR_FILE,) if self.creator else ()))
+
+    @property
+    def requests(self) -> tuple[RequestInput, ...]:
+        """What is assembled per request."""
+        return self.inputs.requests
+
+    @property
+    def tables(self) -> tuple[TableInput, ...]:
+        """What is bound once."""
+        return self.inputs.tables
+
+    @property
+    def reads_similarity(self) -> bool:
+        """Whether the graph takes similarities."""
+        return self.inputs.reads_similarity
 
     @property
     def rows(self) -> str:
@@ -153,9 +225,9 @@ class RankerDescription:
         return {
             "form": self.form,
             "prefix": self.prefix,
-            "requests": [r.to_json() for r in self.requests],
-            "tables": [asdict(t) | {"shape": list(t.shape)} for t in self.tables],
-            "reads_similarity": self.reads_similarity,
+            **self.inputs.to_json(),
+            "whole": None if self.whole is None else self.whole.to_json(),
+            "creator": None if self.creator is None else self.creator.to_json(),
             "objective": dict(self.objective),
             "heads": list(self.objective),  # their order, which the keys of a JSON object do not keep
             "user": [spec_to_json(c) for c in self.user],
@@ -168,9 +240,9 @@ class RankerDescription:
         """The description that `to_json` wrote. Raises KeyError, TypeError or ValueError for anything else."""
         return cls(
             prefix=data["prefix"],
-            requests=tuple(RequestInput.from_json(r) for r in data["requests"]),
-            tables=tuple(TableInput(t["name"], t["file"], t["dtype"], tuple(t["shape"])) for t in data["tables"]),
-            reads_similarity=bool(data["reads_similarity"]),
+            inputs=GraphInputs.from_json(data),
+            whole=GraphInputs.from_json(data["whole"]) if data.get("whole") else None,
+            creator=CreatorPartPlan.from_json(data["creator"]) if data.get("creator") else None,
             objective=_in_order(data["objective"], data.get("heads", list(data["objective"]))),
             user=tuple(spec_from_json(c) for c in data["user"]),
             context=tuple(spec_from_json(c) for c in data["context"]),

@@ -37,17 +37,22 @@ class Reference:
 
     def scores(self, user: User, rows: RowArray, similarities: FloatArray) -> FloatArray:
         """float32 [n]. Raises ValueError when an output is not [n], [n, 1] or, with a column, [n, c]."""
-        feeds = {}
-        bound = {i.name: i for i in self._binding.inputs}
-        for wanted in self._session.get_inputs():
-            dtype = wanted.type.removeprefix("tensor(").removesuffix(")")
-            feeds[wanted.name] = self._input(bound[wanted.name], ELEMENTS.get(dtype, dtype), wanted.shape, (user, rows, similarities))
+        feeds = self.feeds(user, rows, similarities)
         heads = self._binding.heads
         outputs = self._session.run([h.output for h in heads], feeds)
         columns = [_column(np.asarray(o), h.text, h.column, len(rows)) for o, h in zip(outputs, heads, strict=True)]
         weights = [np.float32(w) for w in self._binding.objective.values()] or [np.float32(1.0)]
         total: FloatArray = np.sum([w * c.astype(np.float32) for w, c in zip(weights, columns, strict=True)], axis=0, dtype=np.float32)
         return total
+
+    def feeds(self, user: User, rows: RowArray, similarities: FloatArray) -> dict[str, AnyArray]:
+        """The inputs of the exported model, by name."""
+        feeds = {}
+        bound = {i.name: i for i in self._binding.inputs}
+        for wanted in self._session.get_inputs():
+            dtype = wanted.type.removeprefix("tensor(").removesuffix(")")
+            feeds[wanted.name] = self._input(bound[wanted.name], ELEMENTS.get(dtype, dtype), wanted.shape, (user, rows, similarities))
+        return feeds
 
     def _input(self, one: InputBinding, dtype: str, shape: list[object], request: tuple[User, RowArray, FloatArray]) -> AnyArray:
         user, rows, similarities = request

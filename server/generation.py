@@ -34,7 +34,7 @@ def main() -> int:
     set_up_logs("generation", assignment.settings.log_level)
     started_s = time.monotonic()
     try:
-        prepared = prepare(assignment.bundle, clock=time.monotonic)
+        prepared = prepare(assignment.bundle, clock=time.monotonic, whole=assignment.settings.ranker_form == "whole")
     except EarshotError as problem:
         send(assignment.report_fd, {"state": "failed", "exit_code": exits.exit_code(problem), "text": problem.line()})
         return exits.exit_code(problem)

@@ -35,6 +35,9 @@ class Settings:
     pin_workers: bool = field(default=True, metadata=_rules("keep each worker on a core of its own, where there are as many workers as cores"))
     threads: int = field(default=4, metadata=_rules("request threads of each worker", (1, 256)))
     provider: str = field(default="cpu", metadata=_rules("where the ranker runs", choices=("cpu", "cuda", "auto")))
+    ranker_form: str = field(
+        default="auto", metadata=_rules("auto: what the build chose; whole: rankers as they were exported", choices=("auto", "whole"))
+    )
     default_deadline_ms: int = field(default=200, metadata=_rules("the time limit of calls that bring none", (1, 3_600_000)))
     max_deadline_ms: int = field(default=60_000, metadata=_rules("the longest time limit that a call gets", (1, 3_600_000)))
     reply_reserve_ms: float = field(default=1.0, metadata=_rules("kept back from each time limit for the reply", (0, 1000)))

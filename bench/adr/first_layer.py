@@ -1,4 +1,4 @@
-"""Measures a ranker's first layer split beside folded (docs/adr/0007), and fits the two prices by which a build chooses (ranking/fold.py).
+"""Measures a ranker's first layer split beside folded (docs/adr/0007), and fits the two prices by which a build chooses (ranking/folding/work.py).
 
     python -m bench.adr.first_layer [--creators 200000] [--rounds 200]
 
@@ -15,38 +15,28 @@ import numpy as np
 import onnxruntime as ort
 from onnx import TensorProto, helper
 
-from domain.columns import ColumnKind, ColumnSpec
-from ranking.bound import ColumnRef
-from ranking.fold import folding_pays, write_folded
+from domain.arrays import FloatArray
+from ranking.folding.work import PRICES
 from ranking.graph_editor import GraphEditor
-from ranking.plan import BoundColumn
-from ranking.resolve import CREATOR, REQUEST, SIMILARITY, Piece
 from ranking.session import session_options
-from ranking.split import Layer, SplitInput
 
 CANDIDATE_COUNT = 500
 REQUEST_WIDTH = 80
 SHAPES = ((8, 64), (16, 64), (32, 64), (96, 64), (8, 256), (16, 256), (32, 256), (64, 256), (96, 256), (192, 256), (64, 1024), (192, 1024))
 
 
-def split_input(creator_width: int, layer_width: int, rng: np.random.Generator) -> SplitInput:
-    """An input of a request, a creator and a similarity, in front of one layer."""
-    widths = {REQUEST: REQUEST_WIDTH, CREATOR: creator_width, SIMILARITY: 1}
-    text = {REQUEST: "user.x", CREATOR: "creator.x", SIMILARITY: "retrieval.similarity"}
-    pieces = tuple(Piece(o, (BoundColumn(ColumnRef.parse(text[o]), ColumnSpec("x", ColumnKind.VECTOR, "float32", w), w),)) for o, w in widths.items())
-    weight = rng.standard_normal((sum(widths.values()), layer_width), np.float32)
-    return SplitInput(pieces, (Layer(weight, rng.standard_normal(layer_width, np.float32), "y", frozenset(("y",))),))
-
-
-def session(split: SplitInput, folded: bool, table_width: int) -> ort.InferenceSession:
-    """Gather and layer, and a Relu for the runtime to fuse."""
+def session(weight: FloatArray, bias: FloatArray, folded: bool, table_width: int) -> ort.InferenceSession:
+    """Gather and layer, and a Relu for the runtime to fuse. weight: the request's rows, then the creator's, then the similarity's."""
     graph = GraphEditor("g")
     gathered = graph.add("Gather", ["table", "rows"], axis=0)
+    row = graph.add("Gemm", ["request", graph.weights(weight[:REQUEST_WIDTH]), graph.weights(bias)])
     if folded:
-        write_folded(split, graph, "request", [gathered], ["similarities"])
+        count = graph.add("Concat", [graph.add("Shape", ["rows"]), graph.constant([1], "int64")], axis=0)
+        left = graph.add("Concat", ["similarities", graph.add("Expand", [graph.constant([[1]], "float32"), count])], axis=1)
+        layer = graph.add("Gemm", [left, graph.add("Concat", [graph.weights(weight[-1:]), row], axis=0), gathered])
     else:
-        split.write_layers(graph, "request", graph.add("Concat", [gathered, "similarities"], axis=1))
-    graph.add("ReduceMax", [graph.add("Relu", ["y"])], "score", axes=[1])
+        layer = graph.add("Gemm", [graph.add("Concat", [gathered, "similarities"], axis=1), graph.weights(weight[REQUEST_WIDTH:]), row])
+    graph.add("ReduceMax", [graph.add("Relu", [layer])], "score", axes=[1])
     floats: dict[str, list[str | int | None]] = {"table": ["creators", table_width], "request": [1, REQUEST_WIDTH], "similarities": ["n", 1]}
     inputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in floats.items()]
     inputs.append(helper.make_tensor_value_info("rows", TensorProto.INT64, ["n"]))
@@ -54,6 +44,12 @@ def session(split: SplitInput, folded: bool, table_width: int) -> ort.InferenceS
     made = helper.make_graph(graph.nodes, "first layer", inputs, outputs, list(graph.constants.values()))
     model = helper.make_model(made, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
     return ort.InferenceSession(model.SerializeToString(), session_options(), providers=["CPUExecutionProvider"])
+
+
+def folding_pays(creator_width: int, layer_width: int) -> bool:
+    """What the build decides by its prices (`ranking.folding.frontier`)."""
+    multiplying_ns = PRICES.multiply_ns * creator_width * layer_width
+    return multiplying_ns > PRICES.gather_ns * (layer_width - creator_width)
 
 
 def table(creator_count: int, width: int, rng: np.random.Generator) -> ort.OrtValue:
@@ -88,9 +84,10 @@ def main() -> None:
     saved_ns, terms = [], []
     print("|creator columns|layer|split us|folded us|the build folds|\n|---|---|---|---|---|")
     for creator_width, layer_width in SHAPES:
-        split = split_input(creator_width, layer_width, rng)
+        weight = rng.standard_normal((REQUEST_WIDTH + creator_width + 1, layer_width), np.float32)
+        bias = rng.standard_normal(layer_width, np.float32)
         widths = (creator_width, layer_width)
-        contestants = [(session(split, bool(i), width), table(arguments.creators, width, rng)) for i, width in enumerate(widths)]
+        contestants = [(session(weight, bias, bool(i), width), table(arguments.creators, width, rng)) for i, width in enumerate(widths)]
         split_us, folded_us = medians_us(contestants, arguments.creators, arguments.rounds, rng)
         print(f"|{creator_width}|{layer_width}|{split_us:.0f}|{folded_us:.0f}|{'yes' if folding_pays(*widths) else 'no'}|", flush=True)
         saved_ns.append(1000 * (split_us - folded_us) / CANDIDATE_COUNT)

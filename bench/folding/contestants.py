@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from domain.deadline import Deadline
 from domain.request import User
 from domain.stages import Progress
 from ranking.binding import read_binding
-from ranking.compile import compile_ranker
+from ranking.compile import CompileOptions, RankerSource, compile_ranker
 from ranking.onnx_ranker import OnnxRanker
 from ranking.open import open_ranker
 from ranking.plan import RankerDescription
@@ -49,7 +50,8 @@ def build_ranker(shape: Shape, catalogue: Catalogue, directory: Path, progress: 
     shape.write(source, np.random.default_rng(SEED))
     binding.write_text(shape.binding)
     target.mkdir()
-    description = compile_ranker(source, read_binding(source, binding), catalogue.creators, catalogue.user_columns, target, progress)
+    brought = RankerSource(source, read_binding(source, binding), catalogue.creators, catalogue.user_columns, catalogue.users.users)
+    description = compile_ranker(brought, target, progress, CompileOptions(clock=time.perf_counter))
     return Built(shape, source, target, description)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from cli.report.markup import Markup, join, tag
 from cli.report.plots import bar
@@ -18,26 +18,27 @@ LOADED, MAPPED, EACH, START, KEPT = (
 )
 
 
-def held(path: str) -> str:
-    """What a server does with a file of a bundle."""
+def held(path: str, loaded: Collection[str]) -> str:
+    """What a server does with a file of a bundle. loaded: the tables that the served rankers gather from."""
     parts = path.split("/")
     if parts[0] in ("creators", "users"):
         return START if parts[-1] == "table.json" else MAPPED
-    if parts[0] == "indexes" or (parts[0] == "rankers" and "tables" in parts):
+    if parts[0] == "indexes":
         return LOADED
     if parts[0] == "rankers":
-        return {"served.onnx": EACH, "binding.json": START}.get(parts[-1], KEPT)
+        return LOADED if path in loaded else {"served.onnx": EACH, "binding.json": START}.get(parts[-1], KEPT)
     return START
 
 
-def files(sizes: Mapping[str, int]) -> Markup:
-    """What is held where, and every file."""
+def files(sizes: Mapping[str, int], loaded: Collection[str]) -> Markup:
+    """What is held where, and every file. loaded: as of `held`."""
     total = sum(sizes.values())
-    by_use = {use: sum(count for path, count in sizes.items() if held(path) == use) for use in (LOADED, MAPPED, EACH, START, KEPT)}
+    by_use = {use: sum(count for path, count in sizes.items() if held(path, loaded) == use) for use in (LOADED, MAPPED, EACH, START, KEPT)}
     uses = [(use, size(count), share(count, total), bar(count / total)) for use, count in by_use.items() if count]
     memory = table("What a server holds", ("how", "size", "share", ""), uses, numbers=frozenset({1, 2}))
     rows = [
-        (tag("code", path), size(count), share(count, total), held(path)) for path, count in sorted(sizes.items(), key=lambda one: (-one[1], one[0]))
+        (tag("code", path), size(count), share(count, total), held(path, loaded))
+        for path, count in sorted(sizes.items(), key=lambda one: (-one[1], one[0]))
     ]
     note = "Sizes are those of the files. Each process needs its interpreter and libraries besides."
     return join(

@@ -37,8 +37,13 @@ def _sections(found: BundleSurvey) -> list[tuple[str, str, Markup]]:
         ("retrieval", "Retrieval", join([index(name, one, floor) for name, one in found.indexes.items()])),
         ("ranking", "Ranking", join([ranker(name, one) for name, one in found.rankers.items()])),
         ("build", "Build", _build(found)),
-        ("files", "Files and memory", files(found.files)),
+        ("files", "Files and memory", files(found.files, _gathered(found))),
     ]
+
+
+def _gathered(found: BundleSurvey) -> set[str]:
+    """Tables of the form in which each ranker is served; those of the whole form lie beside them."""
+    return {f"rankers/{name}/tables/{table.file}" for name, one in found.rankers.items() for table in one.description.tables}
 
 
 def _vocabularies(found: BundleSurvey) -> dict[str, Vocabulary]:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 from cli.report.markup import Content, Markup, join, tag
 from cli.report.tables import facts, table
 from cli.report.words import whole
 from engine.survey import RankerSurvey
+from ranking import fold_report
 from ranking.bound import Binding, InputBinding
 
 FORMS = {
     "whole": "the model runs as it was exported, for every candidate",
-    "split": "what the first layers take from the request is computed once per request",
-    "folded": "what the first layers take from the request is computed once per request, what they take from creators was computed at build",
+    "split": "what depends on the request alone is computed once per request",
+    "folded": "what depends on the request alone is computed once per request, what depends on creators alone was computed at build",
 }
 _SHOWN = 40  # categories of a vocabulary; the file has them all
 
@@ -31,9 +33,21 @@ def ranker(name: str, found: RankerSurvey) -> Markup:
     ]
     served += [(key.replace("_", " "), _plain(value)) for key, value in description.details.items()]
     parts = [tag("h3", f"Ranker {name}"), _inputs(binding), facts("How it is served", served)]
+    parts += _folding(found.report)
     if binding.vocabularies:
         parts.append(_vocabularies(binding))
     return join(parts)
+
+
+def _folding(report: Mapping[str, Any]) -> list[Markup]:
+    stored, joins = fold_report.tables(report), fold_report.joins(report)
+    parts = [facts("What folding made of it", fold_report.facts(report))]
+    if stored:
+        parts.append(table("What is gathered of creators", ("table", "per creator", "why"), stored))
+    if joins:
+        headings = ("step", "why", "operations per candidate behind it", "share of the work")
+        parts.append(table("Where the sides join", headings, joins, numbers=frozenset({2, 3})))
+    return parts
 
 
 def _inputs(binding: Binding) -> Markup:

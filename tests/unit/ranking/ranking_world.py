@@ -16,7 +16,7 @@ from domain.deadline import Deadline
 from domain.progress import SILENT
 from domain.request import User
 from ranking.binding import Binding, read_binding
-from ranking.compile import compile_ranker
+from ranking.compile import CompileOptions, RankerSource, compile_ranker
 from ranking.onnx_ranker import OnnxRanker
 from ranking.open import open_ranker
 from ranking.plan import RankerDescription
@@ -142,8 +142,9 @@ def compile_model(
     binding: str | None,
     user_columns: tuple[ColumnSpec, ...] = (),
     creators: Creators | None = None,
+    folds: bool = True,
 ) -> Compiled:
-    """Write what a team would bring, compile it, open it."""
+    """Write what a team would bring, compile it, open it. Folded wherever that can be proved, as if it were always faster, unless `folds` is off."""
     creators = creators or make_creators()
     path = model if isinstance(model, Path) else folder / "model.onnx"
     if not isinstance(model, Path):
@@ -155,7 +156,7 @@ def compile_model(
     directory = folder / "rankers"
     directory.mkdir()
     read = read_binding(path, given)
-    description = compile_ranker(path, read, creators, user_columns, directory, SILENT)
+    description = compile_ranker(RankerSource(path, read, creators, user_columns), directory, SILENT, CompileOptions(folds=folds))
     widths = {f"{side}.{s.name}": s.width for side, specs in (("user", description.user), ("context", description.context)) for s in specs}
     stored = json.loads(json.dumps(description.to_json(), sort_keys=True))  # as a manifest brings it back
     return Compiled(open_ranker(directory, stored, creators), description, read, directory, creators, widths)

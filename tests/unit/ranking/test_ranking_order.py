@@ -89,7 +89,7 @@ def test_the_order_is_a_prefix_of_the_full_one_and_long_enough(by_code, count, t
 
 def test_nothing_to_rank_is_no_error(by_code):
     ranked = by_code.rank(USER, Candidates.empty(), 10)
-    assert (len(ranked.scores), len(ranked.order), ranked.form) == (0, 0, "whole")
+    assert (len(ranked.scores), len(ranked.order), ranked.form) == (0, 0, by_code.description.form)
 
 
 @settings(max_examples=40, deadline=None)

@@ -12,7 +12,7 @@ from domain.columns import ColumnKind, ColumnMeaning, ColumnSpec
 from domain.errors import ArtifactError, ArtifactReason, InputNotFound
 from domain.progress import SILENT
 from ranking.binding import read_binding
-from ranking.compile import compile_ranker
+from ranking.compile import RankerSource, compile_ranker
 from tests.unit.ranking.ranking_world import MODELS, binding_text, compile_model, make_creators, model_of, value, weighing
 
 GOOD = binding_text('"creator.quality"')
@@ -251,7 +251,7 @@ def test_columns_that_the_graph_does_not_declare_are_found_by_running_it(tmp_pat
     model.graph.initializer[0].CopyFrom(onnx.numpy_helper.from_array(np.ones((1, 2)), "weights"))
     refused = refusal(tmp_path, model)
     assert refused.reason is ArtifactReason.MODEL_SIGNATURE
-    assert "[1, 2]" in refused.text
+    assert "[200, 2]" in refused.text
 
 
 def test_a_string_input_is_refused(tmp_path):
@@ -369,5 +369,5 @@ def test_a_refused_ranker_leaves_no_served_graph(tmp_path):
     directory = tmp_path / "out"
     directory.mkdir()
     with pytest.raises(ArtifactError):
-        compile_ranker(path, read_binding(path, tmp_path / "binding.toml"), CREATORS, (), directory, SILENT)
+        compile_ranker(RankerSource(path, read_binding(path, tmp_path / "binding.toml"), CREATORS), directory, SILENT)
     assert list(directory.iterdir()) == []

@@ -20,7 +20,7 @@ WITHOUT_GPU = pytest.mark.skipif("CUDAExecutionProvider" in ort.get_available_pr
 
 @pytest.fixture
 def compiled(tmp_path):
-    return compile_model(tmp_path, weighing(width=10), binding_text('"creator.quality", "creator.embedding", "creator.rare.present"'))
+    return compile_model(tmp_path, weighing(width=10), binding_text('"creator.quality", "creator.embedding", "creator.rare.present"'), folds=False)
 
 
 def reopen(compiled, **changes):
@@ -73,7 +73,7 @@ def test_a_description_survives_json(compiled):
 
 def test_tables_are_bound_where_they_lie(tmp_path):
     """A copy of a table per session would multiply the memory of every worker."""
-    compiled = compile_model(tmp_path, weighing(width=8), binding_text('"creator.embedding"'), creators=CREATORS)
+    compiled = compile_model(tmp_path, weighing(width=8), binding_text('"creator.embedding"'), creators=CREATORS, folds=False)
     (bound,) = compiled.ranker._tables.values()
     assert bound.data_ptr() == CREATORS.embeddings.ctypes.data
     assert not (compiled.directory / "tables").exists(), "the embeddings are there already"

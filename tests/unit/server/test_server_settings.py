@@ -30,6 +30,7 @@ def test_every_setting_can_come_from_each_source(tmp_path):
         "ready_file": "r",
         "provider": "auto",
         "log_level": "debug",
+        "ranker_form": "whole",
     }
     for item in fields(Settings):
         if item.name in {"bundle", "bundles", "tls_cert", "tls_key"}:

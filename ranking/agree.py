@@ -1,0 +1,97 @@
+"""Holds a folded ranker against the same ranker whole, on sampled pairs of users and creators."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from domain.arrays import FloatArray, RowArray
+from domain.candidates import Candidates, Source
+from domain.columns import Creators, Users
+from domain.deadline import Deadline
+from domain.request import User
+from ranking.made_up_users import MadeUpUsers
+from ranking.onnx_ranker import OnnxRanker
+from ranking.prove import REORDERED_SAME, score_sizes
+
+REQUEST_COUNT = 64
+CANDIDATE_COUNT = 200
+TOP_COUNT = 20
+SEED = 4242  # any fixed number: the same inputs must pass or fail the same way
+
+Requests = Sequence[tuple[User, Candidates]]
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """What came out. max_relative: of a score, or of the mean one of its request where that is larger. same_top: requests with the same best
+    TOP_COUNT in the same order; tied_top: others, which differ only among scores that rounding makes equal."""
+
+    requests: int
+    pairs: int
+    max_absolute: float
+    max_relative: float
+    same_top: int
+    tied_top: int
+    reordered: bool
+
+    @property
+    def problem(self) -> str:
+        """What is wrong, in words; empty when nothing is."""
+        if not self.reordered and self.max_absolute > 0:
+            return f"no sum was reordered, but scores differ by up to {self.max_absolute:.2g}"
+        if not self.max_relative <= REORDERED_SAME:
+            return f"scores differ by up to {self.max_relative:.2g} of their size, more than {REORDERED_SAME:g}"
+        differing = self.requests - self.same_top - self.tied_top
+        return f"{differing} of {self.requests} requests have other creators among the best {TOP_COUNT}" if differing else ""
+
+    def to_json(self) -> dict[str, Any]:
+        """For the report."""
+        return {**asdict(self), "top": TOP_COUNT, "allowed_relative": REORDERED_SAME if self.reordered else 0.0}
+
+
+def sampled_requests(made_up: MadeUpUsers, users: Users | None, creators: Creators, count: int = REQUEST_COUNT) -> Requests:
+    """Users, each with random creators and their similarities, best first."""
+    rng = np.random.default_rng(SEED)
+    sampled = list(made_up.sampled(users, count, rng))
+    return [(user, candidates_for(user, creators, CANDIDATE_COUNT, rng)) for user in sampled]
+
+
+def candidates_for(user: User, creators: Creators, count: int, rng: np.random.Generator) -> Candidates:
+    """`count` random creators, or all of them, with the cosine of their embeddings as similarity."""
+    rows = rng.choice(len(creators), min(count, len(creators)), replace=False).astype(np.int64)
+    similarities = creators.embeddings[rows] @ user.embedding / (creators.norms[rows] * max(float(np.linalg.norm(user.embedding)), 1e-30))
+    order = np.argsort(-similarities, kind="stable")
+    return Candidates.of(rows[order], np.ascontiguousarray(similarities[order], np.float32), Source.EXACT)
+
+
+def compare(folded: OnnxRanker, whole: OnnxRanker, requests: Requests, reordered: bool) -> Agreement:
+    """Score every request with both."""
+    absolute, relative, same, tied = 0.0, 0.0, 0, 0
+    for user, candidates in requests:
+        (given, given_top), (wanted, wanted_top) = (_scored(ranker, user, candidates) for ranker in (folded, whole))
+        difference, sizes = _difference(given, wanted), score_sizes(wanted)
+        absolute = max(absolute, float(difference.max(initial=0.0)))
+        relative = max(relative, float((difference / np.maximum(sizes, np.finfo(np.float32).tiny)).max(initial=0.0)))
+        if np.array_equal(given_top, wanted_top):
+            same += 1
+        elif (np.abs(wanted[given_top] - wanted[wanted_top]) <= 2 * REORDERED_SAME * sizes[wanted_top]).all():
+            tied += 1
+    pairs = sum(len(candidates) for _, candidates in requests)
+    return Agreement(len(requests), pairs, absolute, relative, same, tied, reordered)
+
+
+def _scored(ranker: OnnxRanker, user: User, candidates: Candidates) -> tuple[FloatArray, RowArray]:
+    ranked = ranker.rank(user, candidates, TOP_COUNT, {}, Deadline.never(lambda: 0.0))
+    return ranked.scores.astype(np.float64), ranked.order[:TOP_COUNT]
+
+
+def _difference(given: FloatArray, wanted: FloatArray) -> FloatArray:
+    """Absolute; infinite where only one of them is finite, nothing where none is."""
+    finite = np.isfinite(given), np.isfinite(wanted)
+    with np.errstate(invalid="ignore"):
+        difference = np.where(finite[0] & finite[1], np.abs(given - wanted), 0.0)
+    return np.where(finite[0] == finite[1], difference, np.inf)

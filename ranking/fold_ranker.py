@@ -1,0 +1,162 @@
+"""Chooses the form in which a ranker is served: folded forms first, the most thorough one first; what is not proved or not faster is dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from onnx import ModelProto
+
+from domain.columns import ColumnSpec, Creators, Users
+from domain.deadline import Clock
+from domain.errors import ArtifactError
+from domain.request import User
+from domain.stages import Progress
+from ranking.agree import SEED, Agreement, candidates_for, compare, sampled_requests
+from ranking.bound import Binding
+from ranking.complaint import first_line
+from ranking.compose_folded import FoldedComposer
+from ranking.creator_part import CreatorPart
+from ranking.folding.estimate import Work, estimate
+from ranking.folding.fold import BoundModel, Folded, fold
+from ranking.folding.problem import NotFoldable
+from ranking.folding.report import describe
+from ranking.made_up_users import MadeUpUsers
+from ranking.measure import CANDIDATE_COUNT, Measured, measure
+from ranking.open import open_described
+from ranking.plan import CREATOR_FILE, SERVED_FILE, TABLES_FOLDER, WHOLE_FILE, GraphInputs, RankerDescription
+from ranking.prove import Proof
+from ranking.tables import TableWriter
+
+MEASURED_USERS = 8
+
+
+@dataclass(frozen=True)
+class CompileOptions:
+    """clock: to measure with; None takes a folded form wherever one is proved, without measuring. threads: for computing tables. folds: whether other
+    forms than the whole one are tried at all."""
+
+    clock: Clock | None = None
+    threads: int = 1
+    folds: bool = True
+
+
+@dataclass(frozen=True)
+class RankerSource:
+    """What a team brings. model: the exported file. user_columns: what users.parquet has; empty when there is none. users: the listed ones, some
+    of whom are sampled for the proof."""
+
+    model: Path
+    binding: Binding
+    creators: Creators
+    user_columns: Sequence[ColumnSpec] = ()
+    users: Users | None = None
+
+
+@dataclass
+class FormChooser:
+    """Writes and tries forms in a ranker's directory. whole: the description of the whole form, which lies there proved, in WHOLE_FILE.
+
+    notes: why each form that was tried is not served.
+    """
+
+    source: RankerSource
+    directory: Path
+    whole: RankerDescription
+    tables: TableWriter
+    options: CompileOptions
+    progress: Progress
+    notes: list[str] = field(default_factory=list)
+
+    def choose(self, bound: Callable[[], BoundModel]) -> tuple[RankerDescription, dict[str, Any]]:
+        """(what is served, the report). bound: makes the model to fold."""
+        if not self.options.folds:
+            return self._whole("it was not asked for", None)
+        try:
+            seen = bound()
+        except NotFoldable as problem:
+            return self._whole(f"cannot be folded: {problem}", None)
+        described = None
+        for splits in (True, False):
+            try:
+                folded = fold(seen, splits)
+            except NotFoldable as problem:
+                return self._whole(f"cannot be folded: {problem}", described)
+            work = estimate(seen, folded)
+            described = describe(folded, work) if described is None else described
+            if not self._pays(folded, work):
+                return self._whole("folding would save nothing", described)
+            found = self._try(folded, seen.model, describe(folded, work))
+            if found is not None:
+                return found
+        return self._whole("", described)
+
+    def _pays(self, folded: Folded, work: Work) -> bool:
+        if self.options.clock is None:
+            return bool(folded.computed) or work.candidate < work.whole
+        return work.served_ns < work.whole_ns
+
+    def _try(self, folded: Folded, model: ModelProto, report: dict[str, Any]) -> tuple[RankerDescription, dict[str, Any]] | None:
+        """One form, written and proved; None, with a note, where it is no good."""
+        served, part, description = FoldedComposer(folded, model, self.tables).compose(self.source.binding.heads, self.whole)
+        description = replace(description, file=SERVED_FILE, whole=self.whole.inputs)
+        try:
+            (self.directory / SERVED_FILE).write_bytes(served.SerializeToString(deterministic=True))
+            if part is not None:
+                (self.directory / CREATOR_FILE).write_bytes(part.SerializeToString(deterministic=True))
+            self._write_tables(description)
+            Proof(self.source.model, self.directory, description, self.source.binding, self.source.creators).run()
+            agreement, measured = self._compare(description, folded.reordered)
+        except (ArtifactError, ValueError) as problem:
+            self._drop(f"{description.form}: {problem.text if isinstance(problem, ArtifactError) else first_line(problem)}")
+            return None
+        if agreement.problem:
+            self._drop(f"{description.form}: {agreement.problem}")
+            return None
+        if measured is not None and measured.slower:
+            self._drop(f"{description.form}: {measured.least_served_ms:.3f} ms per request, whole {measured.least_whole_ms:.3f} ms")
+            return None
+        sizes = {"served": bytes_per_creator(description.inputs), "whole": bytes_per_creator(self.whole.inputs)}
+        found = {"form": description.form, "notes": self.notes, **report, "bytes_per_creator": sizes, "proof": agreement.to_json()}
+        return description, found | ({} if measured is None else {"measured": measured.to_json()})
+
+    def _write_tables(self, description: RankerDescription) -> None:
+        folder = self.directory / TABLES_FOLDER
+        self.tables.write_columns(folder, frozenset(table.name for table in description.tables), self.progress)
+        if description.creator is not None:
+            part = CreatorPart.open(self.directory / CREATOR_FILE, description.creator, description.tables, self.options.threads)
+            self.tables.write_computed(folder, part, self.progress)
+
+    def _compare(self, description: RankerDescription, reordered: bool) -> tuple[Agreement, Measured | None]:
+        served = open_described(self.directory, description, self.source.binding, self.source.creators)
+        whole = open_described(self.directory, self.whole, self.source.binding, self.source.creators)
+        made_up = MadeUpUsers(description, self.source.binding, self.source.creators)
+        requests = sampled_requests(made_up, self.source.users, self.source.creators)
+        agreement = compare(served, whole, requests, reordered)
+        if self.options.clock is None or agreement.problem:
+            return agreement, None
+        rng = np.random.default_rng(SEED)
+        users: Sequence[User] = [user for user, _ in requests[:MEASURED_USERS]]
+        timed = [(user, candidates_for(user, self.source.creators, CANDIDATE_COUNT, rng)) for user in users]
+        return agreement, measure(whole, served, timed, self.options.clock)
+
+    def _drop(self, note: str) -> None:
+        self.notes.append(note)
+        (self.directory / CREATOR_FILE).unlink(missing_ok=True)
+
+    def _whole(self, note: str, report: dict[str, Any] | None) -> tuple[RankerDescription, dict[str, Any]]:
+        """The whole form is what is served."""
+        (self.directory / WHOLE_FILE).replace(self.directory / SERVED_FILE)
+        notes = [*self.notes, *([note] if note else [])]
+        size = bytes_per_creator(self.whole.inputs)
+        sizes = {"bytes_per_creator": {"served": size, "whole": size}}
+        return replace(self.whole, file=SERVED_FILE), {"form": self.whole.form, "notes": notes, **(report or {}), **sizes}
+
+
+def bytes_per_creator(taken: GraphInputs) -> int:
+    """Of the tables that a graph keeps beside the catalogue's own columns."""
+    return sum(prod(table.shape[1:]) * np.dtype(table.dtype).itemsize for table in taken.tables if table.file)

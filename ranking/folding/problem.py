@@ -1,0 +1,7 @@
+"""Why a model cannot be folded."""
+
+from __future__ import annotations
+
+
+class NotFoldable(Exception):
+    """The model is served whole; the text says what stands in the way."""
