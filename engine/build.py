@@ -75,7 +75,7 @@ def build(options: BuildOptions, progress: Progress) -> Manifest:
         ranker_directory = draft.path / "rankers" / "default"
         ranker_directory.mkdir(parents=True)
         source = RankerSource(options.ranker, binding, creators, user_columns, users)
-        ranker = compile_ranker(source, ranker_directory, progress, CompileOptions(time.perf_counter, options.threads))
+        ranker = compile_ranker(source, ranker_directory, progress, CompileOptions(time.thread_time, options.threads))
 
         digest = content_digest(draft.file_records())
         version = options.bundle_version or digest[:VERSION_LENGTH]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from onnx import ModelProto, helper
 
@@ -12,11 +13,24 @@ from ranking.folding.bind import SIMILARITY_LEAF, CreatorLeaf, reads_similarity
 from ranking.folding.colour import Colour
 from ranking.folding.emit import Emitter
 from ranking.folding.fold import Folded
+from ranking.folding.frontier import nodes_behind, width_of
 from ranking.folding.graph import LEAF, Tensor
 from ranking.graph_editor import GraphEditor
+from ranking.opset import imported
 from ranking.plan import FORM_FOLDED, FORM_SPLIT, CreatorPartPlan, GraphInputs, RankerDescription, RequestInput, TableInput
 from ranking.scores import Outputs, add_scores, declare, element, stamp, value_info
 from ranking.tables import TableWriter
+
+SPLIT_AS_INPUT = 13
+"""The opset from which Split takes its lengths as an input."""
+
+
+@dataclass(frozen=True)
+class _Gathered:
+    """A table with the creators' tensors whose rows it holds side by side: gathering costs by the table more than by the number."""
+
+    table: TableInput
+    tensors: tuple[Tensor, ...]
 
 
 @dataclass(frozen=True)
@@ -26,35 +40,41 @@ class FoldedComposer:
     folded: Folded
     model: ModelProto
     tables: TableWriter
+    described: RankerDescription
 
-    def compose(self, heads: Sequence[Head], described: RankerDescription) -> tuple[ModelProto, ModelProto | None, RankerDescription]:
+    def compose(self, heads: Sequence[Head]) -> tuple[ModelProto, ModelProto | None, RankerDescription]:
         """(served model, creators' part or None, `described` with what they take)."""
-        prefix = described.prefix
-        tables = {id(tensor): self._table(prefix, place, tensor) for place, tensor in enumerate(self.folded.stored)}
         leaves = self.folded.leaves(self.folded.served_nodes, Colour.REQUEST)
-        requests = {id(leaf): _request(f"{prefix}/request/{place}", leaf) for place, leaf in enumerate(leaves)}
+        requests = {id(leaf): _request(f"{self.described.prefix}/request/{place}", leaf) for place, leaf in enumerate(leaves)}
         similar = reads_similarity(self.folded.leaves(self.folded.served_nodes, Colour.MIXED))
-        taken = GraphInputs(tuple(requests.values()), tuple({t.name: t for t in tables.values()}.values()), similar)
-        plan, part = self._creator_part(prefix, tables)
+        taken = GraphInputs(tuple(requests.values()), tuple(one.table for one in self._gathered), similar)
+        plan, part = self._creator_part()
         form = FORM_FOLDED if self.folded.computed else FORM_SPLIT
-        done = replace(described, inputs=taken, form=form, creator=plan)
-        return self._served(heads, done, tables, requests), part, done
+        done = replace(self.described, inputs=taken, form=form, creator=plan)
+        return self._served(heads, done, requests), part, done
 
-    def _table(self, prefix: str, place: int, tensor: Tensor) -> TableInput:
-        if isinstance(tensor.node.payload, CreatorLeaf):
-            leaf = tensor.node.payload
-            return self.tables.columns_table(leaf.columns, leaf.dtype, leaf.length)
-        shape = (len(self.tables.creators), *(size.fixed for size in tensor.shape[1:]))
-        return TableInput(f"{prefix}/computed/{place}", f"computed-{place}.npy", tensor.dtype, shape)
+    @cached_property
+    def _gathered(self) -> tuple[_Gathered, ...]:
+        by_type: dict[str, list[Tensor]] = {}
+        for tensor in self.folded.stored:
+            by_type.setdefault(tensor.dtype, []).append(tensor)
+        return tuple(self._table(place, tensors) for place, tensors in enumerate(by_type.values()))
 
-    def _served(
-        self, heads: Sequence[Head], done: RankerDescription, tables: Mapping[int, TableInput], requests: Mapping[int, RequestInput]
-    ) -> ModelProto:
+    def _table(self, place: int, tensors: list[Tensor]) -> _Gathered:
+        leaf = tensors[0].node.payload
+        if len(tensors) == 1 and isinstance(leaf, CreatorLeaf):
+            return _Gathered(self.tables.columns_table(leaf.columns, leaf.dtype, leaf.length), tuple(tensors))
+        shape = [size.fixed for size in tensors[0].shape[1:]] if len(tensors) == 1 else [sum(map(width_of, tensors))]
+        name, file = f"{self.described.prefix}/computed/{place}", f"computed-{place}.npy"
+        return _Gathered(TableInput(name, file, tensors[0].dtype, (len(self.tables.creators), *shape)), tuple(tensors))
+
+    def _served(self, heads: Sequence[Head], done: RankerDescription, requests: Mapping[int, RequestInput]) -> ModelProto:
         editor = GraphEditor(f"{done.prefix}/folded")
         count = editor.add("Shape", [done.rows])
-        given = {key: editor.add("Gather", [table.name, done.rows], axis=0) for key, table in tables.items()}
-        given |= {key: request.name for key, request in requests.items()}
+        given = {key: request.name for key, request in requests.items()}
         given |= {id(leaf): done.similarities for leaf in self.folded.leaves(self.folded.served_nodes, Colour.MIXED) if _is_similarity(leaf)}
+        for one in self._gathered:
+            given |= self._gather(editor, one, done.rows)
         outputs = self.folded.outputs
         names = Emitter(editor, given, count).emit(list(outputs.values()))
         back = GraphEditor(f"{done.prefix}/back")
@@ -64,24 +84,51 @@ class FoldedComposer:
         declare(served, done, self.model)
         return served
 
-    def _creator_part(self, prefix: str, tables: Mapping[int, TableInput]) -> tuple[CreatorPartPlan | None, ModelProto | None]:
-        computed = self.folded.computed
+    def _gather(self, editor: GraphEditor, one: _Gathered, rows: str) -> dict[int, str]:
+        """The candidates' rows of one table, parted into its tensors."""
+        gathered = editor.add("Gather", [one.table.name, rows], axis=0)
+        if len(one.tensors) == 1:
+            return {id(one.tensors[0]): gathered}
+        parts = editor.split(gathered, list(map(width_of, one.tensors)), axis=1, as_input=imported(self.model)[""] >= SPLIT_AS_INPUT)
+        return {id(tensor): _in_shape(editor, part, tensor) for part, tensor in zip(parts, one.tensors, strict=True)}
+
+    def _creator_part(self) -> tuple[CreatorPartPlan | None, ModelProto | None]:
+        computed = [one for one in self._gathered if len(one.tensors) > 1 or one.tensors[0].node.operator != LEAF]
         if not computed:
             return None, None
-        leaves = self.folded.leaves(self.folded.creator_nodes, Colour.CREATOR)
-        inputs = {id(leaf): _creator_input(f"{prefix}/creator/{place}", leaf) for place, leaf in enumerate(leaves)}
-        editor = GraphEditor(f"{prefix}/part")
-        first = next(iter(inputs.values())).name
-        count = editor.add("Gather", [editor.add("Shape", [first]), editor.constant([0], "int64")], axis=0)
-        names = Emitter(editor, {key: one.name for key, one in inputs.items()}, count).emit(list(computed))
-        wanted = [tables[id(tensor)] for tensor in computed]
-        for name, table in zip(names, wanted, strict=True):
-            editor.add("Identity", [name], table.name)
+        wanted = [tensor for one in computed for tensor in one.tensors]
+        leaves = self.folded.leaves(nodes_behind(wanted), Colour.CREATOR)
+        inputs = {id(leaf): _creator_input(f"{self.described.prefix}/creator/{place}", leaf) for place, leaf in enumerate(leaves)}
+        editor = GraphEditor(f"{self.described.prefix}/part")
+        count = editor.add("Gather", [editor.add("Shape", [next(iter(inputs.values())).name]), editor.constant([0], "int64")], axis=0)
+        names = Emitter(editor, {key: one.name for key, one in inputs.items()}, count).emit(wanted)
+        known = {id(tensor): name for tensor, name in zip(wanted, names, strict=True)}
+        for one in computed:
+            _fill(editor, one, [known[id(tensor)] for tensor in one.tensors])
         part = _model([editor])
         part.graph.input.extend(value_info(one.name, element(one.dtype), ["n", *one.shape[1:]]) for one in inputs.values())
-        part.graph.output.extend(value_info(table.name, element(table.dtype), ["n", *table.shape[1:]]) for table in wanted)
+        part.graph.output.extend(value_info(one.table.name, element(one.table.dtype), ["n", *one.table.shape[1:]]) for one in computed)
         stamp(part, self.model)
-        return CreatorPartPlan(tuple(inputs.values()), tuple(table.name for table in wanted)), part
+        return CreatorPartPlan(tuple(inputs.values()), tuple(one.table.name for one in computed)), part
+
+
+def _fill(editor: GraphEditor, one: _Gathered, names: list[str]) -> None:
+    """Rows of one table, under its name."""
+    if len(names) == 1:
+        editor.add("Identity", names, one.table.name)
+        return
+    flat = [
+        name if len(tensor.shape) == 2 else editor.add("Reshape", [name, editor.constant([-1, width_of(tensor)], "int64")])
+        for name, tensor in zip(names, one.tensors, strict=True)
+    ]
+    editor.add("Concat", flat, one.table.name, axis=1)
+
+
+def _in_shape(editor: GraphEditor, part: str, tensor: Tensor) -> str:
+    """One part of a gathered row in the shape of its tensor."""
+    if len(tensor.shape) == 2:
+        return part
+    return editor.add("Reshape", [part, editor.constant([-1, *(size.fixed for size in tensor.shape[1:])], "int64")])
 
 
 def _model(editors: Sequence[GraphEditor]) -> ModelProto:

@@ -37,8 +37,8 @@ MEASURED_USERS = 8
 
 @dataclass(frozen=True)
 class CompileOptions:
-    """clock: to measure with; None takes a folded form wherever one is proved, without measuring. threads: for computing tables. folds: whether other
-    forms than the whole one are tried at all."""
+    """clock: the CPU time of the calling thread, to measure with; None takes a folded form wherever one is proved, without measuring. threads: for
+    computing tables. folds: whether other forms than the whole one are tried at all."""
 
     clock: Clock | None = None
     threads: int = 1
@@ -102,7 +102,7 @@ class FormChooser:
 
     def _try(self, folded: Folded, model: ModelProto, report: dict[str, Any]) -> tuple[RankerDescription, dict[str, Any]] | None:
         """One form, written and proved; None, with a note, where it is no good."""
-        served, part, description = FoldedComposer(folded, model, self.tables).compose(self.source.binding.heads, self.whole)
+        served, part, description = FoldedComposer(folded, model, self.tables, self.whole).compose(self.source.binding.heads)
         description = replace(description, file=SERVED_FILE, whole=self.whole.inputs)
         try:
             (self.directory / SERVED_FILE).write_bytes(served.SerializeToString(deterministic=True))

@@ -26,6 +26,16 @@ class GraphEditor:
         self.nodes.append(helper.make_node(operator, inputs, [output], name=name, **attributes))
         return output
 
+    def split(self, name: str, widths: list[int], axis: int, as_input: bool) -> list[str]:
+        """Append a Split; returns its outputs. as_input: whether this opset takes the widths as an input."""
+        node = f"{self.prefix}/node/{len(self.nodes)}"
+        outputs = [f"{node}/Split/{place}" for place in range(len(widths))]
+        if as_input:
+            self.nodes.append(helper.make_node("Split", [name, self.constant(widths, "int64")], outputs, name=node, axis=axis))
+        else:
+            self.nodes.append(helper.make_node("Split", [name], outputs, name=node, axis=axis, split=widths))
+        return outputs
+
     def constant(self, values: object, dtype: str) -> str:
         """The name of a small constant tensor; equal ones are stored once."""
         array = np.array(values, dtype)

@@ -1,4 +1,7 @@
-"""Measures two forms of one ranker side by side: on this machine, in this run, call by call in turn."""
+"""Measures two forms of one ranker side by side: on this machine, in this run, call by call in turn.
+
+By the CPU time of the calling thread, on which all of a call runs: what else the machine does would take longer calls more often than short ones.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ SLOWER = 1.03  # beyond what two runs of the same form differ by
 
 @dataclass(frozen=True)
 class Measured:
-    """Milliseconds per request on one thread: medians, and the quickest calls, which other work on the machine disturbs least."""
+    """Milliseconds of CPU per request, on one thread: medians, and the quickest calls."""
 
     candidates: int
     rounds: int
@@ -43,7 +46,7 @@ class Measured:
 
 
 def measure(whole: OnnxRanker, served: OnnxRanker, requests: Sequence[tuple[User, Candidates]], clock: Clock) -> Measured:
-    """Time the two forms in turn, over all requests in turn."""
+    """Time the two forms in turn, over all requests in turn. clock: the CPU time of this thread, in seconds."""
     rankers = (whole, served)
     for ranker in rankers:
         for user, candidates in requests[:3]:

@@ -69,7 +69,7 @@ class Emitter:
         return self._editor.add("Add", [lengths, self._editor.constant(fixed, "int64")]) if any(fixed) else lengths
 
     def _terms(self, node: Node) -> str:
-        """The sum of the inputs: in one Gemm where products of constant matrices are among them, which the runtime joins with an activation."""
+        """The sum of the inputs: in one Gemm where products are among them, which the runtime joins with an activation."""
         terms = [one for one in node.inputs if one is not None]
         products = [one for one in terms if one.node.number in self._absorbed]
         rest = [one for one in terms if one.node.number not in self._absorbed]
@@ -77,21 +77,30 @@ class Emitter:
             return self._added([self._names[id(one)] for one in sorted(rest, key=_from_creators_first)])
         rows = [one for one in rest if not _full(one, node.outputs[0].shape)]
         full = [one for one in rest if _full(one, node.outputs[0].shape)]
-        lefts = [self._names[id(one.node.inputs[0])] for one in products]
-        matrix = np.concatenate([_matrix(one) for one in products])
-        return self._gemm(lefts, matrix, [self._names[id(one)] for one in rows], [self._names[id(one)] for one in full])
+        return self._gemm(products, [self._names[id(one)] for one in rows], [self._names[id(one)] for one in full])
 
-    def _gemm(self, lefts: list[str], matrix: AnyArray, rows: list[str], full: list[str]) -> str:
+    def _gemm(self, products: list[Tensor], rows: list[str], full: list[str]) -> str:
+        """The sum of the products, rows and full terms."""
         editor = self._editor
-        right = editor.weights(matrix)
+        lefts, rights = self._factors(products)
+        depth = sum(_right(one).shape[0].fixed for one in products)
         row, addend = (self._added(names) if names else "" for names in (rows, full))
-        if row and addend and len(matrix) <= ROW_AS_COLUMN:
-            lefts = [*lefts, self._ones(matrix.dtype.name)]
-            right, row = editor.add("Concat", [right, row], axis=0), ""
+        if row and addend and depth <= ROW_AS_COLUMN:
+            lefts, rights, row = [*lefts, self._ones(products[0].dtype)], [*rights, row], ""
         left = editor.add("Concat", lefts, axis=1) if len(lefts) > 1 else lefts[0]
+        right = editor.add("Concat", rights, axis=0) if len(rights) > 1 else rights[0]
         if row and addend:
             return editor.add("Add", [editor.add("Gemm", [left, right, row]), addend])
         return editor.add("Gemm", [left, right, *filter(None, (row, addend))])
+
+    def _factors(self, products: list[Tensor]) -> tuple[list[str], list[str]]:
+        """The names of the left and of the right factors; constant ones are one matrix."""
+        constant = [one for one in products if _right(one).array is not None]
+        others = [one for one in products if _right(one).array is None]
+        lefts = [self._names[id(one.node.inputs[0])] for one in (*others, *constant)]
+        rights = [self._names[id(_right(one))] for one in others]
+        arrays = [array for array in (_right(one).array for one in constant) if array is not None]
+        return lefts, [*rights, *([self._editor.weights(np.concatenate(arrays))] if arrays else [])]
 
     def _ones(self, dtype: str) -> str:
         """[n, 1]"""
@@ -108,7 +117,7 @@ class Emitter:
 
 
 def _absorbed(nodes: Sequence[Node], wanted: Iterable[Tensor], given: Mapping[int, str]) -> set[int]:
-    """Products of constant matrices that nothing but one sum of terms reads."""
+    """Products that nothing but one sum of terms reads."""
     readers = Counter(id(one) for node in nodes for one in node.inputs if one is not None)
     readers.update(id(tensor) for tensor in wanted)
     found = set()
@@ -123,18 +132,18 @@ def _absorbed(nodes: Sequence[Node], wanted: Iterable[Tensor], given: Mapping[in
 
 
 def _is_product(tensor: Tensor) -> bool:
+    """Whether it is a product per candidate with a matrix that is there once per request."""
     node = tensor.node
     if node.operator != "MatMul" or tensor.colour not in (Colour.MIXED, Colour.CREATOR):
         return False
     left, right = node.inputs
-    return left is not None and right is not None and right.array is not None and len(left.shape) == len(right.shape) == 2
+    return left is not None and right is not None and right.colour <= Colour.REQUEST and len(left.shape) == len(right.shape) == 2
 
 
-def _matrix(product: Tensor) -> AnyArray:
+def _right(product: Tensor) -> Tensor:
     right = product.node.inputs[1]
     assert right is not None, "a product has two factors"
-    assert right.array is not None, "only products of constants are absorbed"
-    return right.array
+    return right
 
 
 def _full(tensor: Tensor, shape: Shape) -> bool:

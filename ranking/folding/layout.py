@@ -58,6 +58,9 @@ def shaped(graph: Graph, tensor: Tensor, shape: Shape) -> Tensor:
         return tensor
     if tensor.array is not None:
         return graph.constant(tensor.array.reshape([size.fixed for size in shape]))
+    before = tensor.node.inputs[0] if tensor.node.operator == "Reshape" else None
+    if before is not None and sum(size.varies for size in before.shape) <= 1:
+        return shaped(graph, before, shape)
     lengths = [-1 if size.varies else size.fixed for size in shape]
     return graph.apply("Reshape", [tensor, graph.constant(np.array(lengths, np.int64))], shape)
 

@@ -38,8 +38,11 @@ def scaler(step: Step) -> tuple[Value | None, ...] | None:
 
 def _affine(step: Step, value: Value, factor: AnyArray, shift: AnyArray, axis: int) -> tuple[Value | None, ...] | None:
     """x * factor + shift along `axis`: as the model has it where the value is one tensor, by block otherwise."""
-    if value.tensor is not None or not step.splits:
+    if not step.splits:
         return barrier(step)
+    if value.tensor is not None:
+        moved = into_weights(step.graph, value.tensor, factor, shift) if axis == len(value.shape) - 1 else None
+        return barrier(step) if moved is None else (Value.of(moved, value.shape),)
     if value.blocked and value.axis != axis:
         return None
     step.graph.reordered = True
@@ -50,11 +53,36 @@ def _affine(step: Step, value: Value, factor: AnyArray, shift: AnyArray, axis: i
 
 
 def _block(graph: Graph, terms: Terms, factor: AnyArray, shift: AnyArray) -> Terms:
-    if any(term.colour is Colour.MIXED for term in terms):
-        terms = (total(graph, terms),)
     dtype = terms[0].dtype
-    moved = [_times(graph, term, factor.astype(dtype)) for term in terms]
+    if any(term.colour is Colour.MIXED and scaled_product(graph, term, factor) is None for term in terms):
+        terms = (total(graph, terms),)
+    moved = [scaled_product(graph, term, factor) or _times(graph, term, factor.astype(dtype)) for term in terms]
     return merge(graph, [*moved, graph.constant(shift.astype(dtype))])
+
+
+def scaled_product(graph: Graph, term: Tensor, factor: AnyArray) -> Tensor | None:
+    """x W * factor as x (W * factor), for a product per candidate with a constant matrix; None for anything else."""
+    if term.colour is not Colour.MIXED or term.node.operator != "MatMul" or factor.shape[-1] not in (1, term.shape[-1].fixed):
+        return None
+    left, right = term.node.inputs
+    if left is None or right is None or right.array is None or right.array.ndim != 2 or factor.size != factor.shape[-1]:
+        return None
+    return graph.apply("MatMul", [left, graph.constant((right.array * factor.reshape(1, -1)).astype(term.dtype))], term.shape)
+
+
+def into_weights(graph: Graph, tensor: Tensor, factor: AnyArray, shift: AnyArray) -> Tensor | None:
+    """(x W + b) * factor + shift as one Gemm, for a layer per candidate with constant weights; None for anything else."""
+    node = tensor.node
+    if node.operator != "Gemm" or tensor.colour is not Colour.MIXED or node.attribute("alpha", 1.0) != 1 or node.attribute("beta", 1.0) != 1:
+        return None
+    x, weight, bias = (*node.inputs, None)[:3]
+    if x is None or weight is None or weight.array is None or node.attribute("transA", 0) or (bias is not None and bias.array is None):
+        return None
+    matrix = weight.array.T if node.attribute("transB", 0) else weight.array
+    row = shift if bias is None else bias.array * factor + shift
+    graph.reordered = True
+    moved = [graph.constant((matrix * factor).astype(tensor.dtype)), graph.constant(np.broadcast_to(row, factor.shape).astype(tensor.dtype))]
+    return graph.apply("Gemm", [x, *moved], tensor.shape)
 
 
 def _times(graph: Graph, term: Tensor, factor: AnyArray) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
@@ -71,7 +71,7 @@ class Value:
 
 def total(graph: Graph, terms: Terms) -> Tensor:
     """The finished sum of terms. A constant goes to the request's row, or to the creators' table: to what is computed seldom."""
-    ordered = sorted(terms, key=lambda term: term.colour)
+    ordered = sorted(_flat(terms), key=lambda term: term.colour)
     if len(ordered) > 1 and ordered[0].colour is Colour.CONSTANT:
         ordered = [add(graph, ordered[1], ordered[0]), *ordered[2:]]
     if len(ordered) == 1:
@@ -79,10 +79,20 @@ def total(graph: Graph, terms: Terms) -> Tensor:
     return graph.apply(TERMS, ordered, broadcast([term.shape for term in ordered]))
 
 
+def _flat(terms: Iterable[Tensor]) -> list[Tensor]:
+    """Sums among the terms, taken apart again: one product more costs less than one addition more."""
+    found: list[Tensor] = []
+    for term in terms:
+        found += [one for one in term.node.inputs if one is not None] if term.node.operator == TERMS else [term]
+    return found
+
+
 def add(graph: Graph, a: Tensor, b: Tensor) -> Tensor:
     """a + b, computed at once where both are constants."""
     if a.array is not None and b.array is not None:
         return graph.constant(a.array + b.array)
+    if a.colour is b.colour is Colour.MIXED and a.shape == b.shape:
+        return graph.apply(TERMS, _flat([a, b]), a.shape)
     return graph.apply("Add", [a, b], broadcast([a.shape, b.shape]))
 
 

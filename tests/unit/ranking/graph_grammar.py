@@ -33,7 +33,7 @@ BINDING = (
     + '[inputs.asking]\nper = "request"\ncolumns = ["user.embedding"]\n'
     + f'[inputs.history]\nper = "request"\ncolumns = ["user.history.creator.embedding"]\nlength = {LENGTH}\n'
 )
-UNARY = ("Relu", "Tanh", "Sigmoid", "Neg", "Abs", "Identity", "Erf")
+UNARY = ("Relu", "Tanh", "Sigmoid", "Neg", "Abs", "Identity")
 
 
 @dataclass
