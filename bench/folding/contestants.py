@@ -51,7 +51,7 @@ def build_ranker(shape: Shape, catalogue: Catalogue, directory: Path, progress: 
     binding.write_text(shape.binding)
     target.mkdir()
     brought = RankerSource(source, read_binding(source, binding), catalogue.creators, catalogue.user_columns, catalogue.users.users)
-    description = compile_ranker(brought, target, progress, CompileOptions(clock=time.perf_counter))
+    description = compile_ranker(brought, target, progress, CompileOptions(time.thread_time))
     return Built(shape, source, target, description)
 
 
