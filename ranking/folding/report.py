@@ -28,7 +28,7 @@ def describe(folded: Folded, work: Work) -> dict[str, Any]:
             "operations": round(work.whole),
             "creator_share": round(work.creator / whole, 4),
             "request_share": round(work.request / whole, 4),
-            "candidate_share": round(work.candidate / whole, 4),
+            "candidate_share": round(min(work.candidate, whole) / whole, 4),
             "estimated_whole_us": round(work.whole_ns / 1e3, 1),
             "estimated_served_us": round(work.served_ns / 1e3, 1),
         },
