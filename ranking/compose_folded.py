@@ -15,6 +15,7 @@ from ranking.folding.emit import Emitter
 from ranking.folding.fold import Folded
 from ranking.folding.frontier import nodes_behind, width_of
 from ranking.folding.graph import LEAF, Tensor
+from ranking.folding.work import PRICES
 from ranking.graph_editor import GraphEditor
 from ranking.opset import imported
 from ranking.plan import FORM_FOLDED, FORM_SPLIT, CreatorPartPlan, GraphInputs, RankerDescription, RequestInput, TableInput
@@ -58,7 +59,8 @@ class FoldedComposer:
         by_type: dict[str, list[Tensor]] = {}
         for tensor in self.folded.stored:
             by_type.setdefault(tensor.dtype, []).append(tensor)
-        return tuple(self._table(place, tensors) for place, tensors in enumerate(by_type.values()))
+        groups = [group for tensors in by_type.values() for group in _grouped(tensors)]
+        return tuple(self._table(place, tensors) for place, tensors in enumerate(groups))
 
     def _table(self, place: int, tensors: list[Tensor]) -> _Gathered:
         leaf = tensors[0].node.payload
@@ -110,6 +112,15 @@ class FoldedComposer:
         part.graph.output.extend(value_info(one.table.name, element(one.table.dtype), ["n", *one.table.shape[1:]]) for one in computed)
         stamp(part, self.model)
         return CreatorPartPlan(tuple(inputs.values()), tuple(one.table.name for one in computed)), part
+
+
+def _grouped(tensors: list[Tensor]) -> list[list[Tensor]]:
+    """The tensors that share a table: the narrow ones, where that saves more misses than parting the rows again costs."""
+    narrow = [tensor for tensor in tensors if width_of(tensor) * PRICES.part_ns < PRICES.table_ns]
+    saved_ns = (len(narrow) - 1) * PRICES.table_ns - sum(map(width_of, narrow)) * PRICES.part_ns
+    if saved_ns <= 0:
+        return [[tensor] for tensor in tensors]
+    return [narrow, *([tensor] for tensor in tensors if tensor not in narrow)]
 
 
 def _fill(editor: GraphEditor, one: _Gathered, names: list[str]) -> None:

@@ -37,7 +37,7 @@ class RequestFiller:
         self._stored_scalars = StoredScalars(self._scalars["user"], wanted.dtype)
         self._may_be_nan: BoolArray = np.isnan(self._template) if self._floats else np.zeros(self._template.shape, bool)
         # Stored values and embeddings are finite already; what is sent, or may be NaN by default, is looked at.
-        self._takes_stored_only = not self._others and not self._scalars["context"]
+        self._takes_stored_only = not self._scalars["context"] and all(_is_finite(column, gather) for _, column, gather in self._others)
         self._narrows = self._floats and any(np.dtype(c.spec.dtype).itemsize > self._template.itemsize for c in wanted.columns)
 
     def _prepare(self, column: BoundColumn, place: int, creators: Creators) -> None:
@@ -163,6 +163,12 @@ class RequestFiller:
 
     def _unfit(self, is_user: bool, name: str, value: object) -> FieldViolation:
         return _violation(is_user, name, f"{value} does not fit {self._template.dtype.name}, which the ranker of this bundle reads")
+
+
+def _is_finite(column: BoundColumn, gather: Gather | None) -> bool:
+    """Whether what is written for a vector, a sequence or a part is finite whatever was sent: counts and flags, and what is stored of creators."""
+    stored = gather is not None and np.isfinite(np.array(column.of_default or (), np.float64)).all()
+    return column.ref.part in ("present", "length", "mask") or bool(stored)
 
 
 def _violation(is_user: bool, name: str, text: str) -> FieldViolation:

@@ -23,12 +23,15 @@ TREE_STEPS = 8  # comparisons per tree and row: about the depth of boosted trees
 class Prices:
     """Nanoseconds. multiply_ns: one multiplication with its addition in float32 in a matrix product; gather_ns: one element of a gathered row, in a
     catalogue that no cache holds (both measured by `python -m bench.adr.first_layer`); move_ns, costly_ns: one element that is read and written, and
-    one that goes through a transcendental function."""
+    one that goes through a transcendental function; table_ns: one more table to gather a row from; part_ns: one element of a row that is parted again
+    (both from profiles of the runtime over what `python -m bench.folding` serves)."""
 
     multiply_ns: float = 0.011
     gather_ns: float = 0.8
     move_ns: float = 0.1
     costly_ns: float = 0.5
+    table_ns: float = 120.0
+    part_ns: float = 0.73
 
 
 PRICES = Prices()
