@@ -1,8 +1,8 @@
-"""One ranker in its two forms: whole, as a plain server runs the exported file, and as the build serves it."""
+"""One ranker three times: as a plain server runs the exported file, as the build composes it whole, and in the form that the build serves."""
 
 from __future__ import annotations
 
-import time
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,13 +16,14 @@ from bench.rankers.shape import Shape
 from bench.raw import one_thread_session
 from domain.arrays import FloatArray, RowArray
 from domain.candidates import Candidates, Ranked, Source
-from domain.deadline import Deadline
+from domain.deadline import Clock, Deadline
 from domain.request import User
 from domain.stages import Progress
 from ranking.binding import read_binding
 from ranking.compile import CompileOptions, RankerSource, compile_ranker
+from ranking.load import load_ranker
 from ranking.onnx_ranker import OnnxRanker
-from ranking.open import open_ranker
+from ranking.open import start_ranker
 from ranking.plan import RankerDescription
 
 TOP_COUNT = 20
@@ -44,18 +45,20 @@ class Built:
         return sum(int(np.prod(table.shape[1:])) * np.dtype(table.dtype).itemsize for table in self.description.tables if table.file)
 
 
-def build_ranker(shape: Shape, catalogue: Catalogue, directory: Path, progress: Progress) -> Built:
-    """Write the model and its binding into `directory`, which is empty, and compile them as `earshot build` does."""
+def build_ranker(shape: Shape, catalogue: Catalogue, directory: Path, progress: Progress, clock: Clock | None) -> Built:
+    """Write the model and its binding into `directory`, which is empty, and compile them as `earshot build` does.
+
+    clock: in seconds, to choose the faster form with; None takes the folded one wherever it is proved."""
     source, binding, target = directory / "ranker.onnx", directory / "binding.toml", directory / "built"
     shape.write(source, np.random.default_rng(SEED))
     binding.write_text(shape.binding)
     target.mkdir()
     brought = RankerSource(source, read_binding(source, binding), catalogue.creators, catalogue.user_columns, catalogue.users.users)
-    description = compile_ranker(brought, target, progress, CompileOptions(time.thread_time))
+    description = compile_ranker(brought, target, progress, CompileOptions(clock=clock, threads=len(os.sched_getaffinity(0))))
     return Built(shape, source, target, description)
 
 
-class WholeRanker:
+class ExportedRanker:
     """The exported model over inputs that are assembled in NumPy."""
 
     def __init__(self, built: Built, catalogue: Catalogue) -> None:
@@ -76,23 +79,24 @@ class WholeRanker:
         return total
 
 
-class ServedRanker:
-    """The ranker stage as the engine calls it."""
+class BuiltRanker:
+    """The ranker stage as the engine calls it. whole: in the whole form, as `--ranker-form whole` serves it."""
 
-    def __init__(self, built: Built, catalogue: Catalogue) -> None:
-        self._ranker: OnnxRanker = open_ranker(built.directory, built.description.to_json(), catalogue.creators)
-        self._users = catalogue.users
-
-    def asker(self, ask: Ask) -> User:
-        """Who asks, looked up."""
-        found = self._users.look_up(user_id(ask.user_row), NEVER)
-        assert found is not None, "the catalogue lists every user that is asked for"
-        context = {column.partition(".")[2]: value for column, value in ask.context.items()}
-        return User(found.user_id, found.embedding, found.features, context)
+    def __init__(self, built: Built, catalogue: Catalogue, whole: bool) -> None:
+        loaded = load_ranker(built.directory, built.description.to_json(), catalogue.creators, whole)
+        self._ranker: OnnxRanker = start_ranker(loaded, catalogue.creators)
 
     def rank(self, user: User, candidates: Candidates) -> Ranked:
         """Scores and the best 20."""
         return self._ranker.rank(user, candidates, TOP_COUNT, {}, NEVER)
+
+
+def asker_of(ask: Ask, catalogue: Catalogue) -> User:
+    """Who asks, looked up."""
+    found = catalogue.users.look_up(user_id(ask.user_row), NEVER)
+    assert found is not None, "the catalogue lists every user that is asked for"
+    context = {column.partition(".")[2]: value for column, value in ask.context.items()}
+    return User(found.user_id, found.embedding, found.features, context)
 
 
 def candidates_of(ask: Ask) -> Candidates:

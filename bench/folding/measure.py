@@ -1,22 +1,25 @@
-"""Puts the same random requests to both forms of a ranker in turns, and compares what comes back.
+"""Puts the same random requests to a ranker in all its forms in turns, and compares what comes back.
 
 Milliseconds are those of the thread's CPU: on a core of its own they are what a clock shows, and on a shared one they leave out what others do."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from time import thread_time_ns
+from typing import Any
 
 import numpy as np
 
 from bench.assembly import Ask
 from bench.folding.catalogue import SEED, Catalogue
-from bench.folding.contestants import TOP_COUNT, Built, ServedRanker, WholeRanker, candidates_of
+from bench.folding.contestants import TOP_COUNT, Built, BuiltRanker, ExportedRanker, asker_of, candidates_of
 from bench.question import CANDIDATE_COUNT
 from bench.rankers.columns import CODE_COUNT, is_code, width_of
 from bench.rankers.shape import Shape
 from domain.arrays import AnyArray, FloatArray, RowArray
+from domain.candidates import Ranked
 from domain.stages import Progress
 
 WARM_UP_COUNT = 30
@@ -27,16 +30,16 @@ ROUNDING = 2e-6  # scores closer than this, relative to the largest of the reque
 class Line:
     """What was measured of one shape; form and bytes_per_creator: what the build made of it.
 
-    whole_ms, served_ms: CPU milliseconds, float64 [requests], in the same order.
-
-    identical: requests whose best 20 are the same creators in the same order. tied: others in which only creators changed places whose scores are
-    equal within ROUNDING. largest_difference: of two scores of a creator, relative to the largest score of its request.
+    exported_ms, whole_ms, served_ms: CPU milliseconds, float64 [requests], in the same order.
+    identical: requests whose best 20 are the same creators in the same order as of the exported model. tied: others in which only creators changed
+    places whose scores are equal within ROUNDING. largest_difference: of two scores of a creator, relative to the largest score of its request.
     """
 
     name: str
     shape: Shape
     form: str
     bytes_per_creator: int
+    exported_ms: AnyArray
     whole_ms: AnyArray
     served_ms: AnyArray
     identical: int
@@ -45,38 +48,65 @@ class Line:
 
     @property
     def speedup(self) -> float:
-        """How many times faster than whole, of medians."""
-        return float(np.median(self.whole_ms) / np.median(self.served_ms))
+        """How many times faster than whole, of medians; of the two ways to run it whole the faster one counts."""
+        return float(min(np.median(self.exported_ms), np.median(self.whole_ms)) / np.median(self.served_ms))
+
+
+@dataclass
+class _Agreement:
+    """What the requests so far have shown."""
+
+    identical: int = 0
+    tied: int = 0
+    largest_difference: float = 0.0
+
+    def add(self, scores: FloatArray, ranked: Ranked, id_ranks: RowArray) -> None:
+        """scores: of the exported model; ranked: what is served."""
+        same, alike = same_best(scores, ranked.order, id_ranks)
+        self.identical += same
+        self.tied += alike and not same
+        self.largest_difference = max(self.largest_difference, float(np.abs(ranked.scores - scores).max() / np.abs(scores).max()))
 
 
 def measure(name: str, built: Built, catalogue: Catalogue, request_count: int, progress: Progress) -> Line:
-    """One shape. The two forms take turns at being first, so that neither always finds the cache warm."""
-    whole, served = WholeRanker(built, catalogue), ServedRanker(built, catalogue)
-    spent = np.empty((request_count, 2))
-    identical, tied, largest = 0, 0, 0.0
+    """One shape. The contestants take turns at being first, so that none of them always finds the cache warm."""
+    exported, whole, served = ExportedRanker(built, catalogue), BuiltRanker(built, catalogue, whole=True), BuiltRanker(built, catalogue, whole=False)
+    spent_ms, agreement = np.empty((3, request_count)), _Agreement()
     progress.start(f"{built.shape.title}: {request_count} requests", request_count)
     for number, ask in enumerate(_asks(built, catalogue, request_count + WARM_UP_COUNT), -WARM_UP_COUNT):
-        user, candidates = served.asker(ask), candidates_of(ask)
-        if number % 2:
-            started = thread_time_ns()
-            ranked = served.rank(user, candidates)
-            middle = thread_time_ns()
-            scores, _ = whole.rank(ask)
-            times = (thread_time_ns() - middle, middle - started)
-        else:
-            started = thread_time_ns()
-            scores, _ = whole.rank(ask)
-            middle = thread_time_ns()
-            ranked = served.rank(user, candidates)
-            times = (middle - started, thread_time_ns() - middle)
-        if number < 0:
-            continue
-        spent[number] = times
-        same, alike = same_best(scores, ranked.order, catalogue.creators.id_ranks[ask.rows])
-        identical, tied = identical + same, tied + (alike and not same)
-        largest = max(largest, float(np.abs(ranked.scores - scores).max() / np.abs(scores).max()))
-        progress.advance(1)
-    return Line(name, built.shape, built.description.form, built.bytes_per_creator, spent[:, 0] / 1e6, spent[:, 1] / 1e6, identical, tied, largest)
+        user, candidates = asker_of(ask, catalogue), candidates_of(ask)
+        calls: tuple[Callable[[], Any], ...] = (
+            partial(exported.rank, ask),
+            partial(whole.rank, user, candidates),
+            partial(served.rank, user, candidates),
+        )
+        times_ms, answers = _in_turn(calls, number % len(calls))
+        if number >= 0:
+            spent_ms[:, number] = times_ms
+            agreement.add(answers[0][0], answers[2], catalogue.creators.id_ranks[ask.rows])
+            progress.advance(1)
+    return Line(
+        name,
+        built.shape,
+        built.description.form,
+        built.bytes_per_creator,
+        exported_ms=spent_ms[0],
+        whole_ms=spent_ms[1],
+        served_ms=spent_ms[2],
+        identical=agreement.identical,
+        tied=agreement.tied,
+        largest_difference=agreement.largest_difference,
+    )
+
+
+def _in_turn(calls: Sequence[Callable[[], Any]], first: int) -> tuple[list[float], list[Any]]:
+    """(CPU milliseconds, answers), both in the order of the calls, of which the one at `first` is made first."""
+    times_ms, answers = [0.0] * len(calls), [None] * len(calls)
+    for place in (*range(first, len(calls)), *range(first)):
+        started_ns = thread_time_ns()
+        answers[place] = calls[place]()
+        times_ms[place] = (thread_time_ns() - started_ns) / 1e6
+    return times_ms, answers
 
 
 def same_best(scores: FloatArray, order: RowArray, id_ranks: RowArray) -> tuple[bool, bool]:

@@ -49,7 +49,7 @@ def _compile(shape: str, creator_count: int, data: Path) -> None:
     directory.mkdir(parents=True)
     with ConsoleProgress() as progress:
         catalogue = ensure_catalogue(creator_count, (shape,), data, progress)
-        _tell(build_ranker(SHAPES[shape], catalogue, directory, progress), creator_count)
+        _tell(build_ranker(SHAPES[shape], catalogue, directory, progress, time.thread_time), creator_count)
     shutil.rmtree(directory)
 
 
