@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -38,7 +39,7 @@ class RequestFiller:
         self._may_be_nan: BoolArray = np.isnan(self._template) if self._floats else np.zeros(self._template.shape, bool)
         # Stored values and embeddings are finite already; what is sent, or may be NaN by default, is looked at.
         self._takes_stored_only = not self._scalars["context"] and all(_is_finite(column, gather) for _, column, gather in self._others)
-        self._narrows = self._floats and any(np.dtype(c.spec.dtype).itemsize > self._template.itemsize for c in wanted.columns)
+        self._narrows = self._floats and any(_is_wider(c, creators, self._template.dtype) for c in wanted.columns)
 
     def _prepare(self, column: BoundColumn, place: int, creators: Creators) -> None:
         span = slice(place, place + column.width)
@@ -163,6 +164,17 @@ class RequestFiller:
 
     def _unfit(self, is_user: bool, name: str, value: object) -> FieldViolation:
         return _violation(is_user, name, f"{value} does not fit {self._template.dtype.name}, which the ranker of this bundle reads")
+
+
+def _is_wider(column: BoundColumn, creators: Creators, target: np.dtype[Any]) -> bool:
+    """Whether a value may become infinite in the input's type: floats of a wider one may, and integers in float16."""
+    if column.ref.part in ("present", "length", "mask"):
+        return False
+    dtype = column.spec.dtype
+    if column.ref.part == "creator":
+        dtype = "float32" if column.ref.of == "embedding" else creators.columns[column.ref.of].spec.dtype
+    source = np.dtype(dtype)
+    return source.itemsize > target.itemsize and (source.kind == "f" or target.itemsize < 4)
 
 
 def _is_finite(column: BoundColumn, gather: Gather | None) -> bool:

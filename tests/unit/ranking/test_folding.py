@@ -58,9 +58,9 @@ def test_the_runtime_joins_a_first_layer_with_the_activation_behind_it(tmp_path,
     assert "Relu" not in optimized(made, tmp_path)
 
 
-def test_layers_behind_one_input_are_folded_each_into_a_table_of_its_own(tmp_path):
+def test_narrow_layers_behind_one_input_share_a_table(tmp_path):
     folded = compiled(tmp_path, network(["gemm", "matmul"], ALL, hidden=6))
-    assert [t.shape[1] for t in folded.description.tables] == [6, 6]
+    assert [t.shape[1] for t in folded.description.tables] == [12]
     assert folded.agrees(USER, make_candidates(60))
 
 
