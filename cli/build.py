@@ -41,6 +41,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     search.add_argument("--recall", type=float, default=0.95, metavar="R", help="recall of the index at that many candidates (default: %(default)s)")
     search.add_argument("--index-m", type=int, default=16, metavar="M", help="links per creator in the index (default: %(default)s)")
     search.add_argument("--index-ef-construction", type=int, default=200, metavar="EF", help="effort while building the index (default: %(default)s)")
+    ranking = parser.add_argument_group("ranking")
+    ranking.add_argument(
+        "--narrow", action="store_true", help="store what is computed of creators in float16, where the order of the best stays the same"
+    )
     parser.add_argument("--json", action="store_true", help="print the manifest's summary as JSON")
     parser.set_defaults(run=run)
 
@@ -66,6 +70,7 @@ def run(args: argparse.Namespace) -> int:
         ignored_columns=frozenset(args.ignore_column),
         m=args.index_m,
         ef_construction=args.index_ef_construction,
+        narrow=args.narrow,
     )
     with ConsoleProgress(quiet=args.json) as progress:
         manifest = build(options, progress)

@@ -60,6 +60,7 @@ class BuildOptions:
     m: int = 16
     ef_construction: int = 200
     threads: int = os.cpu_count() or 1
+    narrow: bool = False
 
 
 def build(options: BuildOptions, progress: Progress) -> Manifest:
@@ -75,7 +76,7 @@ def build(options: BuildOptions, progress: Progress) -> Manifest:
         ranker_directory = draft.path / "rankers" / "default"
         ranker_directory.mkdir(parents=True)
         source = RankerSource(options.ranker, binding, creators, user_columns, users)
-        ranker = compile_ranker(source, ranker_directory, progress, CompileOptions(time.thread_time, options.threads))
+        ranker = compile_ranker(source, ranker_directory, progress, CompileOptions(time.thread_time, options.threads, narrows=options.narrow))
 
         digest = content_digest(draft.file_records())
         version = options.bundle_version or digest[:VERSION_LENGTH]
@@ -193,4 +194,5 @@ def _build_record(options: BuildOptions) -> dict[str, object]:
         "m": options.m,
         "ef_construction": options.ef_construction,
         "ignored_columns": sorted(options.ignored_columns),
+        "narrow": options.narrow,
     }

@@ -18,7 +18,7 @@ from ranking.folding.graph import LEAF, Tensor
 from ranking.folding.work import PRICES
 from ranking.graph_editor import GraphEditor
 from ranking.opset import imported
-from ranking.plan import FORM_FOLDED, FORM_SPLIT, CreatorPartPlan, GraphInputs, RankerDescription, RequestInput, TableInput
+from ranking.plan import FORM_FOLDED, FORM_NARROWED, FORM_SPLIT, CreatorPartPlan, GraphInputs, RankerDescription, RequestInput, TableInput
 from ranking.scores import Outputs, add_scores, declare, element, stamp, value_info
 from ranking.tables import TableWriter
 
@@ -36,12 +36,14 @@ class _Gathered:
 
 @dataclass(frozen=True)
 class FoldedComposer:
-    """Composes one folded ranker. model: the one that was folded, for its versions. `tables` collects what the graph wants of creators."""
+    """Composes one folded ranker. model: the one that was folded, for its versions. `tables` collects what the graph wants of creators. narrow: store
+    what is computed in float16; it is gathered so, and computed with in float32."""
 
     folded: Folded
     model: ModelProto
     tables: TableWriter
     described: RankerDescription
+    narrow: bool = False
 
     def compose(self, heads: Sequence[Head]) -> tuple[ModelProto, ModelProto | None, RankerDescription]:
         """(served model, creators' part or None, `described` with what they take)."""
@@ -50,7 +52,7 @@ class FoldedComposer:
         similar = reads_similarity(self.folded.leaves(self.folded.served_nodes, Colour.MIXED))
         taken = GraphInputs(tuple(requests.values()), tuple(one.table for one in self._gathered), similar)
         plan, part = self._creator_part()
-        form = FORM_FOLDED if self.folded.computed else FORM_SPLIT
+        form = FORM_SPLIT if not self.folded.computed else FORM_NARROWED if self.narrow else FORM_FOLDED
         done = replace(self.described, inputs=taken, form=form, creator=plan)
         return self._served(heads, done, requests), part, done
 
@@ -68,7 +70,8 @@ class FoldedComposer:
             return _Gathered(self.tables.columns_table(leaf.columns, leaf.dtype, leaf.length), tuple(tensors))
         shape = [size.fixed for size in tensors[0].shape[1:]] if len(tensors) == 1 else [sum(map(width_of, tensors))]
         name, file = f"{self.described.prefix}/computed/{place}", f"computed-{place}.npy"
-        return _Gathered(TableInput(name, file, tensors[0].dtype, (len(self.tables.creators), *shape)), tuple(tensors))
+        dtype = "float16" if self.narrow and tensors[0].dtype == "float32" else tensors[0].dtype
+        return _Gathered(TableInput(name, file, dtype, (len(self.tables.creators), *shape)), tuple(tensors))
 
     def _served(self, heads: Sequence[Head], done: RankerDescription, requests: Mapping[int, RequestInput]) -> ModelProto:
         editor = GraphEditor(f"{done.prefix}/folded")
@@ -89,6 +92,8 @@ class FoldedComposer:
     def _gather(self, editor: GraphEditor, one: _Gathered, rows: str) -> dict[int, str]:
         """The candidates' rows of one table, parted into its tensors."""
         gathered = editor.add("Gather", [one.table.name, rows], axis=0)
+        if one.table.dtype != one.tensors[0].dtype:
+            gathered = editor.add("Cast", [gathered], to=element(one.tensors[0].dtype))
         if len(one.tensors) == 1:
             return {id(one.tensors[0]): gathered}
         parts = editor.split(gathered, list(map(width_of, one.tensors)), axis=1, as_input=imported(self.model)[""] >= SPLIT_AS_INPUT)
@@ -109,7 +114,7 @@ class FoldedComposer:
             _fill(editor, one, [known[id(tensor)] for tensor in one.tensors])
         part = _model([editor])
         part.graph.input.extend(value_info(one.name, element(one.dtype), ["n", *one.shape[1:]]) for one in inputs.values())
-        part.graph.output.extend(value_info(one.table.name, element(one.table.dtype), ["n", *one.table.shape[1:]]) for one in computed)
+        part.graph.output.extend(value_info(one.table.name, element(one.tensors[0].dtype), ["n", *one.table.shape[1:]]) for one in computed)
         stamp(part, self.model)
         return CreatorPartPlan(tuple(inputs.values()), tuple(one.table.name for one in computed)), part
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from onnx import ModelProto
 
 from domain.columns import ColumnSpec, Creators, Users
 from domain.deadline import Clock
@@ -28,7 +27,7 @@ from ranking.folding.report import describe
 from ranking.made_up_users import MadeUpUsers
 from ranking.measure import CANDIDATE_COUNT, Measured, measure
 from ranking.open import open_described
-from ranking.plan import CREATOR_FILE, SERVED_FILE, TABLES_FOLDER, WHOLE_FILE, GraphInputs, RankerDescription
+from ranking.plan import CREATOR_FILE, FORM_NARROWED, SERVED_FILE, TABLES_FOLDER, WHOLE_FILE, GraphInputs, RankerDescription
 from ranking.prove import Proof
 from ranking.tables import TableWriter
 
@@ -38,11 +37,13 @@ MEASURED_USERS = 8
 @dataclass(frozen=True)
 class CompileOptions:
     """clock: the CPU time of the calling thread, to measure with; None takes a folded form wherever one is proved, without measuring. threads: for
-    computing tables. folds: whether other forms than the whole one are tried at all."""
+    computing tables. folds: whether other forms than the whole one are tried at all. narrows: whether tables may be float16, where the order
+    of the best stays that of the whole form but for a thousandth of its NDCG."""
 
     clock: Clock | None = None
     threads: int = 1
     folds: bool = True
+    narrows: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,9 +91,10 @@ class FormChooser:
             described = describe(folded, work) if described is None else described
             if not self._pays(folded, work):
                 return self._whole("folding would save nothing", described)
-            found = self._try(folded, seen.model, describe(folded, work))
-            if found is not None:
-                return found
+            for narrow in (True, False) if self.options.narrows and folded.computed else (False,):
+                found = self._try(FoldedComposer(folded, seen.model, self.tables, self.whole, narrow), describe(folded, work))
+                if found is not None:
+                    return found
         return self._whole("", described)
 
     def _pays(self, folded: Folded, work: Work) -> bool:
@@ -100,9 +102,9 @@ class FormChooser:
             return bool(folded.computed) or work.candidate < work.whole
         return work.served_ns < work.whole_ns
 
-    def _try(self, folded: Folded, model: ModelProto, report: dict[str, Any]) -> tuple[RankerDescription, dict[str, Any]] | None:
+    def _try(self, composer: FoldedComposer, report: dict[str, Any]) -> tuple[RankerDescription, dict[str, Any]] | None:
         """One form, written and proved; None, with a note, where it is no good."""
-        served, part, description = FoldedComposer(folded, model, self.tables, self.whole).compose(self.source.binding.heads)
+        served, part, description = composer.compose(self.source.binding.heads)
         description = replace(description, file=SERVED_FILE, whole=self.whole.inputs)
         try:
             (self.directory / SERVED_FILE).write_bytes(served.SerializeToString(deterministic=True))
@@ -110,7 +112,7 @@ class FormChooser:
                 (self.directory / CREATOR_FILE).write_bytes(part.SerializeToString(deterministic=True))
             self._write_tables(description)
             Proof(self.source.model, self.directory, description, self.source.binding, self.source.creators).run()
-            agreement, measured = self._compare(description, folded.reordered)
+            agreement, measured = self._compare(description, composer.folded.reordered)
         except (ArtifactError, ValueError) as problem:
             self._drop(f"{description.form}: {problem.text if isinstance(problem, ArtifactError) else first_line(problem)}")
             return None
@@ -136,7 +138,7 @@ class FormChooser:
         whole = open_described(self.directory, self.whole, self.source.binding, self.source.creators)
         made_up = MadeUpUsers(description, self.source.binding, self.source.creators)
         requests = sampled_requests(made_up, self.source.users, self.source.creators)
-        agreement = compare(served, whole, requests, reordered)
+        agreement = compare(served, whole, requests, reordered, description.form == FORM_NARROWED)
         if self.options.clock is None or agreement.problem:
             return agreement, None
         rng = np.random.default_rng(SEED)

@@ -52,11 +52,13 @@ _SIDES = (("creator", "depends on creators alone"), ("request", "is needed once 
 
 def _proof(proof: Mapping[str, Any]) -> Facts:
     exact = "bit for bit" if proof["max_absolute"] == 0 else f"at most {proof['max_absolute']:.2g}, {proof['max_relative']:.2g} of their size"
+    narrowed = [("NDCG of the narrowed order", f"{proof['mean_ndcg']:.5f} at {proof['top']}")] if proof["narrowed"] else []
     tied = f", {proof['tied_top']} but for ties" if proof["tied_top"] else ""
     return [
         ("proved on", f"{proof['pairs']:,} pairs in {proof['requests']} requests, against the whole form"),
         ("scores differ", exact if proof["max_absolute"] else f"not at all, {exact}"),
         (f"the same best {proof['top']}", f"in {proof['same_top']} of {proof['requests']}{tied}"),
+        *narrowed,
     ]
 
 

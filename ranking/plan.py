@@ -20,7 +20,8 @@ TABLES_FOLDER = "tables"
 FORM_WHOLE = "whole"  # the model as it is, for every candidate
 FORM_SPLIT = "split"  # the request's part once per request, the rest per candidate
 FORM_FOLDED = "folded"  # the same, and the creators' part from tables that the build computed
-FORMS = (FORM_WHOLE, FORM_SPLIT, FORM_FOLDED)
+FORM_NARROWED = "narrowed"  # folded, with the computed tables in float16
+FORMS = (FORM_WHOLE, FORM_SPLIT, FORM_FOLDED, FORM_NARROWED)
 
 DefaultNumbers = tuple[float | int, ...]
 

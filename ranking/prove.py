@@ -19,13 +19,14 @@ from ranking.complaint import first_line
 from ranking.made_up_users import MadeUpUsers
 from ranking.onnx_ranker import OnnxRanker
 from ranking.open import open_described
-from ranking.plan import EXPORTED_FILE, FORM_WHOLE, RankerDescription
+from ranking.plan import EXPORTED_FILE, FORM_NARROWED, FORM_WHOLE, RankerDescription
 from ranking.reference import Reference
 
 COUNTS = (1, 2, 7, 200)  # candidates per probe: the smallest, an odd number, and about what serving sees
 SEED = 1729  # any fixed number: the same inputs must pass or fail the same way
 SAME = 1e-5  # served against exported, the same numbers in the same batch: only rounding differs; of the largest score
 REORDERED_SAME = 1e-5  # the same for sums in another order, of each score, or of the mean one where a score is smaller
+NARROWED_SAME = 1e-2  # the same for tables in float16, which have three digits; whether the order holds is for `ranking.agree` to say
 ALONE = 1e-4  # one row in batches of different sizes: matrix kernels sum in another order
 
 
@@ -87,11 +88,16 @@ class Proof:
                 f"composed with its inputs it does not score {len(rows)} creators: {first_line(problem)}; check what its inputs are bound to"
             )
         expected = np.where(np.isfinite(expected), expected, np.float32(np.nan))
-        whole = self.description.form == FORM_WHOLE
-        worst = _worst(scores, expected, SAME * _largest(expected) if whole else REORDERED_SAME * np.maximum(np.abs(expected), typical))
+        worst = _worst(scores, expected, self._allowed(expected, typical))
         if worst is not None:
             self._refuse(f"served, it gives {scores[worst]:.6g} for row {rows[worst]}, as exported {expected[worst]:.6g}; please report this model")
         return scores
+
+    def _allowed(self, expected: FloatArray, typical: float) -> AnyArray | float:
+        if self.description.form == FORM_WHOLE:
+            return SAME * _largest(expected)
+        share = NARROWED_SAME if self.description.form == FORM_NARROWED else REORDERED_SAME
+        return share * np.maximum(np.abs(expected), typical)
 
     def _check_alone(self, few: FloatArray, many: FloatArray, who: str) -> None:
         worst = _worst(many[: len(few)], few, ALONE * _largest(few))

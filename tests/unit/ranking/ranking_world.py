@@ -142,9 +142,9 @@ def compile_model(
     binding: str | None,
     user_columns: tuple[ColumnSpec, ...] = (),
     creators: Creators | None = None,
-    folds: bool = True,
+    options: CompileOptions | None = None,
 ) -> Compiled:
-    """Write what a team would bring, compile it, open it. Folded wherever that can be proved, as if it were always faster, unless `folds` is off."""
+    """Write what a team would bring, compile it, open it. Folded wherever that can be proved, as if always faster, unless `options` say otherwise."""
     creators = creators or make_creators()
     path = model if isinstance(model, Path) else folder / "model.onnx"
     if not isinstance(model, Path):
@@ -156,7 +156,7 @@ def compile_model(
     directory = folder / "rankers"
     directory.mkdir()
     read = read_binding(path, given)
-    description = compile_ranker(RankerSource(path, read, creators, user_columns), directory, SILENT, CompileOptions(folds=folds))
+    description = compile_ranker(RankerSource(path, read, creators, user_columns), directory, SILENT, options)
     widths = {f"{side}.{s.name}": s.width for side, specs in (("user", description.user), ("context", description.context)) for s in specs}
     stored = json.loads(json.dumps(description.to_json(), sort_keys=True))  # as a manifest brings it back
     return Compiled(open_ranker(directory, stored, creators), description, read, directory, creators, widths)

@@ -8,6 +8,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from ranking.agree import Agreement
+from ranking.compile import CompileOptions
 from ranking.creator_part import CreatorPart
 from ranking.folding.colour import Colour
 from ranking.folding.frontier import choose
@@ -15,7 +17,21 @@ from ranking.folding.graph import LEAF, Graph
 from ranking.folding.size import ROWS, Size
 from ranking.open import open_ranker
 from ranking.plan import CreatorPartPlan, RequestInput, TableInput
-from tests.unit.ranking.first_layers import ALL, HIDDEN, KINDS, NARROW, OF_REQUEST, USER, compiled, largest_of, network, optimized
+from tests.unit.ranking.first_layers import (
+    AGE,
+    ALL,
+    HIDDEN,
+    KINDS,
+    NARROW,
+    OF_REQUEST,
+    USER,
+    WIDTHS,
+    binding,
+    compiled,
+    largest_of,
+    network,
+    optimized,
+)
 from tests.unit.ranking.ranking_world import MODELS, compile_model, make_candidates, make_creators, make_user, model_of, value
 from tests.unit.ranking.zoo import USER_COLUMNS, ZOO
 
@@ -249,3 +265,43 @@ def test_a_narrow_tensor_deep_inside_is_stored_rather_than_what_is_made_of_it():
     wide = product(graph, narrow, 200)
     assert choose([wide]) == [narrow]
     assert choose([wide, narrow]) == [narrow]
+
+
+def narrowed(folder, model, columns=ALL):
+    path = folder / "model.onnx"
+    onnx.save(model, path)
+    return compile_model(folder, path, binding(columns), AGE, options=CompileOptions(narrows=True))
+
+
+def test_narrow_tables_hold_half_the_bytes_and_the_same_order_of_the_best(tmp_path):
+    made = narrowed(tmp_path, network(["gemm"], ALL, hidden=NARROW))
+    report = report_of(made)
+    assert made.description.form == made.rank(USER, make_candidates(5)).form == "narrowed"
+    assert {table.dtype for table in made.description.tables} == {"float16"}
+    assert report["bytes_per_creator"]["served"] == 2 * NARROW
+    assert report["proof"]["mean_ndcg"] >= 0.999
+    candidates = make_candidates(200)
+    np.testing.assert_allclose(made.rank(USER, candidates).scores, made.reference(USER, candidates), atol=1e-2)
+    later = CreatorPart.open(made.directory / "creator.onnx", made.description.creator, made.description.tables)
+    assert np.array_equal(later.compute(made.creators, (7, 8))[0][0], np.load(made.directory / "tables" / made.description.tables[0].file)[7])
+
+
+def test_tables_that_float16_cannot_hold_stay_wide(tmp_path):
+    model = network(["gemm"], ALL, hidden=NARROW)
+    weight = next(t for t in model.graph.initializer if t.name == "y0_w")
+    values = onnx.numpy_helper.to_array(weight).copy()
+    values[sum(WIDTHS[c] for c in ALL[: ALL.index("creator.quality")])] = 1e6
+    weight.CopyFrom(onnx.numpy_helper.from_array(values, "y0_w"))
+    made = narrowed(tmp_path, model)
+    assert made.description.form == "folded"
+    assert report_of(made)["notes"][0].startswith("narrowed: ")
+    assert {table.dtype for table in made.description.tables} == {"float32"}
+    candidates = make_candidates(50)
+    np.testing.assert_allclose(made.rank(USER, candidates).scores, made.reference(USER, candidates), rtol=1e-4)
+
+
+def test_an_order_that_is_worse_by_more_than_a_thousandth_is_not_served():
+    figures = {"requests": 1, "pairs": 2, "max_absolute": 0.1, "max_relative": 0.1, "same_top": 0, "tied_top": 0, "reordered": True}
+    assert not Agreement(**figures, mean_ndcg=0.9991, narrowed=True).problem
+    assert "0.99800" in Agreement(**figures, mean_ndcg=0.998, narrowed=True).problem
+    assert Agreement(**figures, mean_ndcg=1.0).problem, "an exact form is judged by its scores"

@@ -10,6 +10,7 @@ import onnxruntime as ort
 import pytest
 
 from domain.errors import ArtifactError, ArtifactReason, ConfigurationError, ProviderUnavailable
+from ranking.compile import CompileOptions
 from ranking.open import open_ranker
 from ranking.session import open_session, session_options
 from tests.unit.ranking.ranking_world import MODELS, binding_text, compile_model, make_candidates, make_creators, make_user, weighing
@@ -20,7 +21,12 @@ WITHOUT_GPU = pytest.mark.skipif("CUDAExecutionProvider" in ort.get_available_pr
 
 @pytest.fixture
 def compiled(tmp_path):
-    return compile_model(tmp_path, weighing(width=10), binding_text('"creator.quality", "creator.embedding", "creator.rare.present"'), folds=False)
+    return compile_model(
+        tmp_path,
+        weighing(width=10),
+        binding_text('"creator.quality", "creator.embedding", "creator.rare.present"'),
+        options=CompileOptions(folds=False),
+    )
 
 
 def reopen(compiled, **changes):
@@ -73,7 +79,7 @@ def test_a_description_survives_json(compiled):
 
 def test_tables_are_bound_where_they_lie(tmp_path):
     """A copy of a table per session would multiply the memory of every worker."""
-    compiled = compile_model(tmp_path, weighing(width=8), binding_text('"creator.embedding"'), creators=CREATORS, folds=False)
+    compiled = compile_model(tmp_path, weighing(width=8), binding_text('"creator.embedding"'), creators=CREATORS, options=CompileOptions(folds=False))
     (bound,) = compiled.ranker._tables.values()
     assert bound.data_ptr() == CREATORS.embeddings.ctypes.data
     assert not (compiled.directory / "tables").exists(), "the embeddings are there already"
