@@ -33,6 +33,9 @@ from ranking.tables import TableWriter
 
 MEASURED_USERS = 8
 
+Chosen = tuple[RankerDescription, dict[str, Any]]
+"""What is served, and the report."""
+
 
 @dataclass(frozen=True)
 class CompileOptions:
@@ -62,7 +65,7 @@ class RankerSource:
 class FormChooser:
     """Writes and tries forms in a ranker's directory. whole: the description of the whole form, which lies there proved, in WHOLE_FILE.
 
-    notes: why each form that was tried is not served.
+    notes: why each form that was tried is not served. work: what was found out about the model, for the report.
     """
 
     source: RankerSource
@@ -72,37 +75,42 @@ class FormChooser:
     options: CompileOptions
     progress: Progress
     notes: list[str] = field(default_factory=list)
+    work: dict[str, Any] = field(default_factory=dict)
 
-    def choose(self, bound: Callable[[], BoundModel]) -> tuple[RankerDescription, dict[str, Any]]:
+    def choose(self, bound: Callable[[], BoundModel]) -> Chosen:
         """(what is served, the report). bound: makes the model to fold."""
         if not self.options.folds:
-            return self._whole("it was not asked for", None)
+            return self._whole("it was not asked for")
         try:
-            seen = bound()
+            return self._folded(bound()) or self._whole("")
         except NotFoldable as problem:
-            return self._whole(f"cannot be folded: {problem}", None)
-        described = None
+            return self._whole(f"cannot be folded: {problem}")
+        except OSError:
+            raise  # the disk is full: no form could be written
+        except Exception as problem:  # noqa: BLE001 - the model is fine, it runs whole: what folding cannot do must not keep it from being served
+            return self._whole(f"folding failed ({type(problem).__name__}: {first_line(problem)}); please report this model")
+
+    def _folded(self, seen: BoundModel) -> Chosen | None:
+        """The first folded form that is proved and faster. Raises NotFoldable."""
         for splits in (True, False):
-            try:
-                folded = fold(seen, splits)
-            except NotFoldable as problem:
-                return self._whole(f"cannot be folded: {problem}", described)
+            folded = fold(seen, splits)
             work = estimate(seen, folded)
-            described = describe(folded, work) if described is None else described
+            self.work = self.work or describe(folded, work)
             if not self._pays(folded, work):
-                return self._whole("folding would save nothing", described)
+                self.notes.append("folding would save nothing")
+                return None
             for narrow in (True, False) if self.options.narrows and folded.computed else (False,):
                 found = self._try(FoldedComposer(folded, seen.model, self.tables, self.whole, narrow), describe(folded, work))
                 if found is not None:
                     return found
-        return self._whole("", described)
+        return None
 
     def _pays(self, folded: Folded, work: Work) -> bool:
         if self.options.clock is None:
             return bool(folded.computed) or work.candidate < work.whole
         return work.served_ns < work.whole_ns
 
-    def _try(self, composer: FoldedComposer, report: dict[str, Any]) -> tuple[RankerDescription, dict[str, Any]] | None:
+    def _try(self, composer: FoldedComposer, report: dict[str, Any]) -> Chosen | None:
         """One form, written and proved; None, with a note, where it is no good."""
         served, part, description = composer.compose(self.source.binding.heads)
         description = replace(description, file=SERVED_FILE, whole=self.whole.inputs)
@@ -150,13 +158,14 @@ class FormChooser:
         self.notes.append(note)
         (self.directory / CREATOR_FILE).unlink(missing_ok=True)
 
-    def _whole(self, note: str, report: dict[str, Any] | None) -> tuple[RankerDescription, dict[str, Any]]:
+    def _whole(self, note: str) -> Chosen:
         """The whole form is what is served."""
         (self.directory / WHOLE_FILE).replace(self.directory / SERVED_FILE)
+        (self.directory / CREATOR_FILE).unlink(missing_ok=True)
         notes = [*self.notes, *([note] if note else [])]
         size = bytes_per_creator(self.whole.inputs)
-        sizes = {"bytes_per_creator": {"served": size, "whole": size}}
-        return replace(self.whole, file=SERVED_FILE), {"form": self.whole.form, "notes": notes, **(report or {}), **sizes}
+        report = {"form": self.whole.form, "notes": notes, **self.work, "bytes_per_creator": {"served": size, "whole": size}}
+        return replace(self.whole, file=SERVED_FILE), report
 
 
 def bytes_per_creator(taken: GraphInputs) -> int:
