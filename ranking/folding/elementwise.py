@@ -31,8 +31,8 @@ ELEMENTWISE = LINEAR | SUMS | OF_ONE | OF_SEVERAL
 
 def elementwise(step: Step) -> tuple[Value, ...] | None:
     """The result block by block; None where an input has another kind."""
-    values = step.values
-    if not values or any(size.varies for value in values for size in value.shape[1:]):
+    values = tuple(one for one in step.inputs if isinstance(one, Value))
+    if len(values) < sum(one is not None for one in step.inputs) or any(size.varies for value in values for size in value.shape[1:]):
         return None
     axis, values = _aligned(step, values)
     if axis is None:

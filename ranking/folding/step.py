@@ -74,10 +74,12 @@ class Step:
             return np.array([size.fixed for size in one.sizes], one.dtype).reshape([size.fixed for size in one.shape])
         return one.tensor.array if isinstance(one, Value) and one.tensor is not None else None
 
-    def over(self, tensors: Sequence[Tensor | None]) -> Tensor:
-        """The same operator, elementwise, over other tensors; held as they broadcast."""
-        shape = broadcast([tensor.shape for tensor in tensors if tensor is not None])
-        (made, *_) = self.graph.call(self.node, tensors, [(shape, self.dtype)])
+    def over(self, tensors: Sequence[Tensor]) -> Tensor:
+        """The same operator, elementwise, over other tensors in place of the inputs that it has; held as they broadcast."""
+        shape = broadcast([tensor.shape for tensor in tensors])
+        waiting = iter(tensors)
+        placed = [None if one is None else next(waiting) for one in self.inputs]
+        (made, *_) = self.graph.call(self.node, placed, [(shape, self.dtype)])
         assert made is not None
         return made
 

@@ -88,6 +88,14 @@ def unary(draft: Draft) -> None:
     draft.keep(draft.add(draft.choice(UNARY), [x]), width)
 
 
+def clip(draft: Draft) -> None:
+    """With a lower limit only, an upper one only, or both."""
+    x, width = draft.choice(draft.pool)
+    limits = draft.choice((("low", ""), ("", "high"), ("low", "high")))
+    given = [draft.constant(np.array({"low": -0.5, "high": 0.5}[limit])) if limit else "" for limit in limits]
+    draft.keep(draft.add("Clip", [x, *given]), width)
+
+
 def binary(draft: Draft) -> None:
     a, b, width = draft.two_of_one_width()
     draft.keep(draft.add(draft.choice(("Add", "Sub", "Mul", "Max")), [a, b]), width)
@@ -193,7 +201,7 @@ def normalised_length(draft: Draft) -> None:
         draft.keep(draft.add("LayerNormalization", [x, *statistics], axis=-1), width)
 
 
-STEPS = (layer, layer, layer, unary, unary, binary, affine, concat, concat, normalisation, pick, total)
+STEPS = (layer, layer, layer, unary, clip, binary, affine, concat, concat, normalisation, pick, total)
 STEPS += (cross, fields, attention, pairs, normalised_length)
 
 
