@@ -6,10 +6,11 @@ import resource
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from bundle.manifest import Manifest
 from domain.errors import ArtifactError, ArtifactReason
-from ranking.plan import TABLES_FOLDER, RankerDescription
+from ranking.plan import TABLES_FOLDER
 
 HEADROOM = 1.2  # hnswlib and NumPy keep little beside what they load; a fifth more leaves room for the workers' own
 LEAST_ROOM_BYTES = 1 << 30  # below that a limit would hit threads and arenas that only reserve addresses
@@ -18,7 +19,7 @@ LOADED = ("indexes/", "rankers/")  # the rest is mapped, and can be given back
 _CGROUP = Path("/sys/fs/cgroup")
 
 
-def check_room(path: Path, manifest: Manifest, whole: bool) -> None:
+def check_room(path: Path, manifest: Manifest, whole: bool = False) -> None:
     """Refuse a bundle whose indexes and tables do not fit into the memory that is free: INSUFFICIENT_MEMORY, before anything is loaded.
 
     whole: whether the rankers are to run whole; the tables of the other form stay on the disk.
@@ -35,9 +36,8 @@ def _unread_tables(manifest: Manifest, whole: bool) -> set[str]:
     """Tables that the chosen form does not gather from."""
     read = set()
     for name, description in manifest.rankers.items():
-        described = RankerDescription.from_json(description)
-        chosen = described.as_whole() if whole else described
-        read |= {f"rankers/{name}/{TABLES_FOLDER}/{table.file}" for table in chosen.tables}
+        taken: Any = (description.get("whole") if whole else None) or description
+        read |= {f"rankers/{name}/{TABLES_FOLDER}/{table['file']}" for table in taken.get("tables", ())}
     return {name for name in manifest.files if f"/{TABLES_FOLDER}/" in name} - read
 
 

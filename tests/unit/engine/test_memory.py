@@ -27,6 +27,16 @@ def test_what_is_loaded_must_fit_and_what_is_mapped_need_not():
     assert refused.value.reason is ArtifactReason.INSUFFICIENT_MEMORY
 
 
+def test_only_the_tables_of_the_form_that_is_served_must_fit():
+    free = free_bytes()
+    half = "rankers__default__tables__"
+    described = {"default": {"tables": [{"file": "a.npy"}], "whole": {"tables": [{"file": "b.npy"}, {"file": "c.npy"}]}}}
+    manifest = replace(holding(**{f"{half}{name}.npy": free // 2 for name in "abc"}), rankers=described)
+    check_room("b", manifest)
+    with pytest.raises(ArtifactError, match=r"GB are free"):
+        check_room("b", manifest, whole=True)
+
+
 def test_an_allocation_beyond_the_free_memory_fails_and_the_limit_is_lifted_again():
     before = resource.getrlimit(resource.RLIMIT_AS)
     with limited(0):  # which still leaves LEAST_ROOM_BYTES
