@@ -158,8 +158,12 @@ tune-baselines: $(VENV_TRAIN)/.earshot-locks ## Choose the settings of the basel
 	@PYTHONPATH=.:gen:client $(VENV_TRAIN)/bin/python -m evaluation.tune --run $(RUN) --out evaluation/baselines/tuned.toml
 
 .PHONY: demo-data
-demo-data: $(VENV_TRAIN)/.earshot-locks ## Make the committed demo world and its ranker anew, in .venv-train
-	@PYTHONPATH=.:gen:client $(VENV_TRAIN)/bin/python -m demo.make
+demo-data: $(VENV_TRAIN)/.earshot-torch ## Make the committed demo world anew: its tables, then by `earshot train` the rest, in .venv-train
+	@export PYTHONPATH=.:gen:client; work="$$(mktemp -d)"; trap 'rm -rf "$$work"' EXIT; \
+	$(VENV_TRAIN)/bin/python -m demo.make --out "$$work"; \
+	$(VENV_TRAIN)/bin/python -m cli train --listens "$$work/listens.parquet" --creators "$$work/creators.parquet" --users "$$work/users.parquet" \
+		--hold-out nothing --dimensions 24 --candidates 200 --seed 7 --threads 1 --out "$$work/run"; \
+	cp "$$work"/run/{creators,users,expected}.parquet "$$work"/run/{ranker.onnx,binding.toml} "$$work/heldout.parquet" demo/data/
 
 # ---- Checks
 

@@ -13,7 +13,7 @@ from bundle.open import read_manifest
 from cli import serve
 from cli.program import program
 from cli.progress import ConsoleProgress
-from demo.files import EMERGING_TIER, SAMPLE_USER_ID, DemoFiles, demo_files
+from demo.files import EMERGING_TIER, SAMPLE_USER_ID, SPACE, DemoFiles, demo_files
 
 BUILDERS = ("domain", "bundle", "retrieval", "ranking", "engine")  # whose code decides what a bundle holds
 
@@ -59,6 +59,7 @@ def _build(files: DemoFiles, out: Path) -> None:
         expected=files.expected,
         out=out,
         bundle_version="demo",
+        space=SPACE,
         emerging_tiers=(EMERGING_TIER,),
         threads=1,  # hnswlib builds the same graph every time only with one thread; 4,000 creators take a second
     )

@@ -7,6 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 
 EMERGING_TIER = "emerging"  # the value of creators.parquet's `tier` for those who are new
+SPACE = "ip"  # the towers were trained on inner products
 SAMPLE_USER_ID = "listener-0001"
 
 

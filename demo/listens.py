@@ -1,7 +1,7 @@
 """Who listens to whom: the world's true affinity, and sessions drawn from it.
 
 The affinity of a listener for a creator in a context is taste (drifting), home country, quality and fame, and how well the creator's energy suits the
-hour and the activity. An embedding factorised from listens carries most of the taste and little of the rest: that is the ranker's to learn.
+hour and the activity. An embedding made of listens carries most of the taste and little of the rest: that is the ranker's to learn.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """Three stretches of time: `before` is what embeddings are made of, `ranked` is what the ranker learns from, `heldout` nobody learns from.
+    """Three stretches of time: `before` anybody is followed, `ranked` after that, and `heldout`, which nobody learns from.
 
     followed: int64 rows per listener. They are never played in `ranked` and `heldout`, as the service leaves them out of its slates.
     """
@@ -50,11 +50,6 @@ def tell_story(world: World, seed: int, session_count: int = 12, ranked_count: i
     followed = _follow(world, rng, before)
     ranked = [_play(world, rng, 0.8 + 0.15 * i / ranked_count, followed) for i in range(ranked_count)]
     return Story(before, ranked, _play(world, rng, 1.0, followed, newcomers=True), followed)
-
-
-def history(world: World, sessions: Sequence[Session], length: int) -> list[RowArray]:
-    """Per listener the newest `length` rows played in `sessions`, newest last."""
-    return [np.concatenate([s.played[i] for s in sessions])[-length:] for i in range(len(world.listeners))]
 
 
 def _play(world: World, rng: np.random.Generator, moment: float, followed: list[RowArray] | None, newcomers: bool = False) -> Session:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from demo.files import EMERGING_TIER, demo_files
+from demo.files import EMERGING_TIER, SPACE, demo_files
 from domain.progress import SILENT
 from engine.build import BuildOptions, build
 from tests.integration.server_process import ServerProcess
@@ -15,7 +15,7 @@ def demo_bundle(tmp_path_factory):
     """The demo world, built once. Never write into it."""
     files, out = demo_files(), tmp_path_factory.mktemp("demo-bundle") / "bundle"
     inputs = {"creators": files.creators, "users": files.users, "ranker": files.ranker, "binding": files.binding, "expected": files.expected}
-    build(BuildOptions(**inputs, out=out, emerging_tiers=(EMERGING_TIER,), bundle_version="demo-1", threads=1), SILENT)
+    build(BuildOptions(**inputs, out=out, space=SPACE, emerging_tiers=(EMERGING_TIER,), bundle_version="demo-1", threads=1), SILENT)
     return out
 
 

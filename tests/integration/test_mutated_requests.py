@@ -49,13 +49,13 @@ def recommend_samples():
     rng = np.random.default_rng(0)
     embedding = types_pb2.Embedding(values=rng.normal(size=24).astype(np.float32).tolist())
     listed = pb.User(user_id="listener-0001")
-    value, mix = types_pb2.FeatureValue, types_pb2.NumberList(values=[1 / 15] * 15)
+    value, mix = types_pb2.FeatureValue, types_pb2.NumberList(values=[1 / 16] * 16)
     context = {"hour": value(number=8), "activity": value(text="commute")}
     features = {
         "age_days": value(integer=30),
         "country": value(text="SE"),
-        "favourite_genre": value(text="indie"),
-        "genre_affinity": value(numbers=mix),
+        "genre": value(text="indie"),
+        "tags": value(numbers=mix),
         "history": value(texts=types_pb2.TextList(values=["emiko-fujimori", "little-engine", "nobody"])),
     }
     wanted = pb.CandidateFilter(

@@ -1,4 +1,4 @@
-"""Answers from the demo's files alone: pyarrow, NumPy and onnxruntime, read as binding.toml says. Shares no code with demo/ or with serving."""
+"""Answers from the demo's files alone: pyarrow, NumPy and onnxruntime, read as binding.toml says. Shares no code with demo/, training/ or serving."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Answer:
 
 
 class PlainAnswers:
-    """The two stages without index, compiled graph or cleverness."""
+    """The two stages without index, compiled graph or cleverness. Similarity is the inner product: that is what the embeddings were trained for."""
 
     def __init__(self, files: DemoFiles) -> None:
         self.creators = pq.read_table(files.creators).to_pydict()
@@ -39,7 +39,6 @@ class PlainAnswers:
         self.creator_rows = {creator_id: row for row, creator_id in enumerate(self.creators["creator_id"])}
         self.user_rows = {user_id: row for row, user_id in enumerate(self.users["user_id"])}
         self.embeddings = np.array(self.creators["embedding"], np.float32)
-        self.unit = self.embeddings / np.linalg.norm(self.embeddings, axis=1, keepdims=True)
         self._stored = {}
 
     def answer(self, user_id: str, market: str = "", context: dict | None = None, count: int = 200) -> Answer:
@@ -51,8 +50,7 @@ class PlainAnswers:
         return Answer(rows, similarities[rows], self.score(user, rows, context or {}))
 
     def similarities(self, user: int) -> np.ndarray:
-        query = np.array(self.users["embedding"][user], np.float32)
-        return self.unit @ (query / np.linalg.norm(query))
+        return self.embeddings @ np.array(self.users["embedding"][user], np.float32)
 
     def score(self, user: int, rows: np.ndarray, context: dict) -> np.ndarray:
         return self.run(self.feed(user, rows, context))
@@ -61,7 +59,9 @@ class PlainAnswers:
         return {given.name: self._input(given, user, rows, context) for given in self.session.get_inputs()}
 
     def run(self, feed: dict[str, np.ndarray]) -> np.ndarray:
-        return self.session.run(["probabilities"], feed)[0][:, 1]
+        weights = self.binding.get("objective") or {self.binding["output"]: 1.0}
+        heads = self.session.run(list(weights), feed)
+        return sum(np.float32(weight) * head.reshape(-1) for weight, head in zip(weights.values(), heads, strict=True))
 
     def _available(self, market: str) -> list[bool]:
         if market not in self._stored:

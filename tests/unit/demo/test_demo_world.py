@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from demo.embed import embed
-from demo.listens import affinity, history, tell_story, wanted_energy
+from demo.listens import affinity, tell_story, wanted_energy
 from demo.names import name_creators, slug
 from demo.world import make_world
 
@@ -57,11 +56,6 @@ def test_newcomers_are_heard_of_in_the_last_session_only(world, story):
         assert len(story.heldout.played[listener])
 
 
-def test_history_is_cut_to_the_newest_with_the_newest_last(world, story):
-    listener = int(np.flatnonzero(~world.listeners.newcomer)[0])
-    assert history(world, story.before, 3)[listener].tolist() == np.concatenate([s.played[listener] for s in story.before])[-3:].tolist()
-
-
 def test_an_activity_wants_its_energy_and_without_one_the_hour_decides():
     at_dawn, at_dusk, party = wanted_energy(np.array([6.0, 18.0, 6.0]), np.array([0, 0, 3]))
     assert at_dawn < at_dusk
@@ -74,21 +68,6 @@ def test_creators_of_home_appeal_more(world):
     home = world.listeners.country[:, None] == world.creators.country[None, :]
     open_to = np.isfinite(appeal)
     assert appeal[home & open_to].mean() > appeal[~home & open_to].mean() + 0.5
-
-
-def test_everybody_gets_an_embedding_listened_to_or_not(world, story):
-    embeddings = embed(world, story.before, 3)
-    assert (embeddings.plays.sum(axis=0) == 0).any()
-    for vectors in (embeddings.listeners, embeddings.creators):
-        assert vectors.dtype == np.float32
-        assert np.isfinite(vectors).all()
-        assert (np.linalg.norm(vectors, axis=1) > 1e-3).all()
-
-
-def test_embeddings_put_what_was_played_above_what_was_not(world, story):
-    embeddings = embed(world, story.before, 3)
-    scores = embeddings.listeners @ embeddings.creators.T
-    assert scores[embeddings.plays > 0].mean() > scores[embeddings.plays == 0].mean() + 0.2
 
 
 def test_names_are_unique_and_their_slugs_are_plain():
