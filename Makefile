@@ -116,6 +116,11 @@ bench: $(SETUP) ## Measure the served path beside its raw compute and plain serv
 load: $(VENV_LOAD)/.earshot-locks ## Load a running server and check the thresholds, in .venv-load; SHAPE=smoke|average|spike|soak, ARGS="--help" lists options
 	@PYTHONPATH=.:gen:client $(VENV_LOAD)/bin/python -m loadtest $(SHAPE) $(ARGS)
 
+# Against a demo server of its own unless ARGS="--target ..." names one on this machine.
+.PHONY: load-curve
+load-curve: $(SETUP) $(VENV_LOAD)/.earshot-locks ## Find the highest rate that keeps its deadlines, and draw goodput from 0.2x to 10x of it (open loop, two minutes)
+	@PYTHONPATH=.:gen:client $(VENV_LOAD)/bin/python -m loadtest.open_loop --earshot $(BIN)/earshot $(ARGS)
+
 BUILD_LASTFM := --space ip --candidates 300
 
 # Listens are held out by the protocol of evaluation/ before anything is trained. Inner products: the towers are trained on them.
