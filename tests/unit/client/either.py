@@ -28,6 +28,7 @@ class Awaited:
 
     def close(self) -> None:
         self._do(self._client.close())
+        self._do(_others())  # who waits for a call must hear how it ended before the loop stands still
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -43,6 +44,12 @@ class Awaited:
 
     def _do(self, work: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+
+async def _others() -> None:
+    running = asyncio.all_tasks() - {asyncio.current_task()}
+    if running:
+        await asyncio.wait(running, timeout=10)
 
 
 CLIENTS: dict[str, Callable[..., Any]] = {"threads": RecommendationClient, "asyncio": Awaited}
