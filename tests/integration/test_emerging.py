@@ -45,12 +45,12 @@ def test_the_overlay_holds_the_emerging_tier_of_the_bundle(prepared):
 
 def test_emerging_creators_among_the_nearest_are_considered_and_every_retrieved_one_is_accounted_for(engine):
     creators, emerging = engine.creators, emerging_rows(engine.creators)
-    units = creators.embeddings / np.linalg.norm(creators.embeddings.astype(np.float64), axis=1, keepdims=True)
+    assert engine.bundle.manifest.space == "ip"
     for number, query in enumerate(np.random.default_rng(2).normal(size=(40, creators.embeddings.shape[1])).astype(np.float32)):
         request = RecommendRequest(f"r{number}", embeddings={"": query}, page_size=10, candidate_count=COUNT)
         answer = engine.recommend(request, Deadline.never(time.monotonic))
         assert answer.retrieval_method == "index"
         considered = np.concatenate((answer.slate.rows, answer.slate.reserve()))
         assert len(considered) + len(answer.removed) == answer.retrieved_count == COUNT
-        nearest = np.argsort(-(units @ query))[: COUNT - 1]
+        nearest = np.argsort(-(creators.embeddings.astype(np.float64) @ query))[: COUNT - 1]
         assert np.isin(np.intersect1d(nearest, emerging), considered).all()
