@@ -114,7 +114,7 @@ def test_the_deadline_holds_for_all_attempts_together_and_reaches_the_server(cli
 
 def test_a_server_that_answers_too_late_is_given_up_at_the_deadline(client_of):
     with serving(lambda number, context: server.hang(context)) as server, client_of(server.target) as client:
-        assert error_of(client, timeout_s=0.1).code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        assert error_of(client, timeout_s=1.5).code() is grpc.StatusCode.DEADLINE_EXCEEDED  # long enough to connect on a busy machine
     assert server.attempt_count == 1
 
 
