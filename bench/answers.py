@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from ranking.agree import LEAST_NDCG, ndcg
+
 TOLERANCE = 1e-5
 
 
@@ -45,3 +49,15 @@ def first_differences(references: Sequence[Answer], pages: Sequence[Answer], pag
         if len(found) == limit:
             break
     return found
+
+
+def worse_orders(references: Sequence[Answer], pages: Sequence[Answer], page_size: int) -> list[str]:
+    """What is wrong with the pages of a narrowed ranker, whose scores differ: their mean NDCG by the reference's scores, when it is too low."""
+    found = []
+    for reference, page in zip(references, pages, strict=True):
+        place_of = {creator: place for place, creator in enumerate(reference.ids)}
+        wanted = np.arange(min(page_size, len(reference.ids)))
+        given = np.array([place_of[creator] for creator in page.ids])
+        found.append(ndcg(np.array(reference.scores), given, wanted) if len(given) == len(wanted) else 0.0)
+    mean = float(np.mean(found))
+    return [] if mean >= LEAST_NDCG else [f"NDCG@{page_size} is {mean:.5f}, at least {LEAST_NDCG} is wanted"]

@@ -45,6 +45,7 @@ def build_options(world: World, inputs: Path, bundle: Path) -> BuildOptions:
         embedding_space=world.vectors,
         bundle_version=world.key,
         candidates=CANDIDATE_COUNT,
+        narrow=world.narrow,
     )
 
 

@@ -22,24 +22,26 @@ DATA_VERSION = 1  # counts up when the same parameters give other data
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What the data is a function of. `vectors` is a key of `bench.vectors.SETS`, `ranker` one of `bench.rankers.shapes.SHAPES`."""
+    """What the data is a function of, and how it is built. `vectors` is a key of `bench.vectors.SETS`, `ranker` one of `bench.rankers.shapes.SHAPES`;
+    narrow: as `earshot build --narrow`."""
 
     vectors: str
     creator_count: int = 200_000
     user_count: int = 2_000
     seed: int = 7
     ranker: str = "mlp"
+    narrow: bool = False
 
     @property
     def key(self) -> str:
-        """A name for a directory that holds this data and nothing else."""
+        """A name for a directory that holds this data, its bundle, and nothing else."""
         name = f"{self.vectors}-{self.creator_count}x{DIMENSION_COUNT}-{self.user_count}-s{self.seed}-v{DATA_VERSION}"
-        return name if self.ranker == "mlp" else f"{name}-{self.ranker}"
+        return "-".join([name, *([] if self.ranker == "mlp" else [self.ranker]), *(["narrow"] if self.narrow else [])])
 
     @property
     def title(self) -> str:
         """For people."""
-        return self.vectors if self.ranker == "mlp" else f"{self.vectors}, {SHAPES[self.ranker].title}"
+        return ", ".join([self.vectors, *([] if self.ranker == "mlp" else [SHAPES[self.ranker].title]), *(["narrowed"] if self.narrow else [])])
 
 
 def write_inputs(world: World, directory: Path) -> None:

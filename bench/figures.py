@@ -36,13 +36,17 @@ class Ratio:
 MOST_OF_TUNED = {"mlp": 0.92, "two-towers": 0.45}
 """What the served path may take of the plain tuned server, which runs the ranker as exported."""
 
+MOST_NARROWED = {"mlp": 0.82}
+"""The same for a narrowed form, where that is asked to be less."""
 
-def ratios_of(ranker: str) -> tuple[Ratio, ...]:
+
+def ratios_of(ranker: str, narrow: bool = False) -> tuple[Ratio, ...]:
     """What is asked of a run with this ranker."""
+    most = MOST_OF_TUNED | (MOST_NARROWED if narrow else {})
     return (
         Ratio("served", "raw", 1.45),
         Ratio("served", "typical", 0.70),
-        Ratio("served", "tuned", MOST_OF_TUNED[ranker]),
+        Ratio("served", "tuned", most[ranker]),
         Ratio("engine", "raw"),
         Ratio("tuned", "raw"),
         Ratio("typical", "raw"),

@@ -46,7 +46,7 @@ def parse(arguments: list[str] | None = None) -> Options:
     sizes = QUICK if told.quick else FULL
     creator_count = told.creators or sizes["creators"]
     return Options(
-        worlds=tuple(World(name, creator_count, told.users, told.seed, told.ranker) for name in told.sets),
+        worlds=tuple(World(name, creator_count, told.users, told.seed, told.ranker, told.narrow) for name in told.sets),
         contestants=tuple(name for name in CONTESTANTS if name in told.contestants),
         levels=tuple(told.levels),
         request_count=told.requests or sizes["requests"],
@@ -69,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--requests", type=_count, metavar="N", help="per contestant and level")
     add("--rounds", type=_count, metavar="N", help="how many interleaved rounds they are spread over")
     add("--ranker", choices=RANKERS, default=RANKERS[0], help="which one is served, as exported or as built (mlp)")
+    add("--narrow", action="store_true", help="build it with tables in float16 and layers in int8; its order is judged by NDCG")
     add("--creators", type=_count, metavar="N")
     add("--users", type=_count, default=2_000, metavar="N", help="distinct listed users, all of them asked for (2000)")
     add("--levels", type=_counts, default=[1, 4, 16], metavar="N,N", help="requests in flight (1,4,16)")

@@ -36,7 +36,7 @@ def show(result: Result, names: Sequence[str], console: Console) -> None:
     console.print(_figures_table(result, names))
     console.print(_ratio_table(result))
     for name, problems in result.differences.items():
-        told = "; ".join(problems) or "the same as the raw compute's"
+        told = "; ".join(problems) or ("in the raw compute's order but for a thousandth" if result.world.narrow else "the same as the raw compute's")
         console.print(f"answers of {NAMES[name]}: {told}", style="red" if problems else None)
     idle = ", ".join(f"{NAMES[name]} {spent:.1f}" for name, spent in result.idle_cpu_ms.items())
     console.print(f"CPU ms per second while idle: {idle}")
@@ -61,7 +61,7 @@ def _ratio_table(result: Result) -> Table:
     for level in result.levels:
         table.add_column(f"{level} in flight", justify="right")
     table.add_column("target", justify="right")
-    for ratio in ratios_of(result.world.ranker):
+    for ratio in ratios_of(result.world.ranker, result.world.narrow):
         if median_ratio(result.samples, ratio, result.levels[0]) is not None:
             target = "" if ratio.target is None else f"<= {ratio.target:.2f}"
             table.add_row(ratio.name, *(_ratio_cell(result, ratio, level) for level in result.levels), target)
@@ -91,7 +91,7 @@ def _json_of(result: Result) -> dict[str, object]:
         "differences": dict(result.differences),
         "idle_cpu_ms_per_s": dict(result.idle_cpu_ms),
         "figures": {str(level): {name: asdict(figures_of(result.of(name, level))) for name in result.contestants} for level in result.levels},
-        "ratios": {ratio.name: _ratio_json(result, ratio) for ratio in ratios_of(result.world.ranker)},
+        "ratios": {ratio.name: _ratio_json(result, ratio) for ratio in ratios_of(result.world.ranker, result.world.narrow)},
         "blocks": [_block_json(sample) for sample in result.samples],
     }
 

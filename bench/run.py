@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from bench.answers import first_differences
+from bench.answers import first_differences, worse_orders
 from bench.blocks import Block
 from bench.contestants import BuiltWith, Contestant, idle_cpu_ms, started
 from bench.data import World
@@ -45,7 +45,8 @@ def compare(contestants: Mapping[str, Contestant], world: World, progress: Progr
     if "raw" not in answers:
         return {}
     compared = [name for name in answers if name not in ("raw", "floor")]
-    return {name: first_differences(answers["raw"], answers[name], PAGE_SIZE) for name in compared}
+    judge = worse_orders if world.narrow else first_differences
+    return {name: judge(answers["raw"], answers[name], PAGE_SIZE) for name in compared}
 
 
 def _sampled(

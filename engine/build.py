@@ -164,8 +164,8 @@ def _prove(options: BuildOptions, bundle: Bundle, progress: Progress) -> None:
     """Run the draft as a worker would: the trainer's scores come out again, and golden requests are written with their slates."""
     progress.start("proving the ranker", 2)
     engine = _start(load(bundle))
-    if options.expected is not None:
-        check_expected(options.expected, engine)
+    if options.expected is not None:  # it tells swapped columns: what narrowing costs is measured, and judged by the order it leaves
+        check_expected(options.expected, _start(load(bundle, whole=True)) if options.narrow else engine)
     progress.advance(1)
     schema = engine.ways["default"].rank.ranker.schema
     try:

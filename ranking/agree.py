@@ -84,7 +84,7 @@ def compare(folded: OnnxRanker, whole: OnnxRanker, requests: Requests, reordered
         difference, sizes = _difference(given, wanted), score_sizes(wanted)
         absolute = max(absolute, float(difference.max(initial=0.0)))
         relative = max(relative, float((difference / np.maximum(sizes, np.finfo(np.float32).tiny)).max(initial=0.0)))
-        gains.append(_ndcg(wanted, given_top, wanted_top))
+        gains.append(ndcg(wanted, given_top, wanted_top))
         if np.array_equal(given_top, wanted_top):
             same += 1
         elif (np.abs(wanted[given_top] - wanted[wanted_top]) <= 2 * REORDERED_SAME * sizes[wanted_top]).all():
@@ -93,8 +93,8 @@ def compare(folded: OnnxRanker, whole: OnnxRanker, requests: Requests, reordered
     return Agreement(len(requests), pairs, absolute, relative, same, tied, float(np.mean(gains)), reordered, narrowed)
 
 
-def _ndcg(scores: AnyArray, given: RowArray, wanted: RowArray) -> float:
-    """Of the order `given` of the best, where `wanted` is the ideal one."""
+def ndcg(scores: AnyArray, given: RowArray, wanted: RowArray) -> float:
+    """NDCG of the order `given` of the best, where `wanted` is the ideal one by `scores`: gains from 0 for the lowest of all to 1 for the highest."""
     finite = scores[np.isfinite(scores)]
     if not len(finite) or finite.max() == finite.min():
         return 1.0

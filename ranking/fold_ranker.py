@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
+from onnx import ModelProto
 
 from domain.columns import ColumnSpec, Creators, Users
 from domain.deadline import Clock
 from domain.errors import ArtifactError
 from domain.request import User
 from domain.stages import Progress
-from ranking.agree import SEED, Agreement, candidates_for, compare, sampled_requests
+from ranking.agree import SEED, Agreement, Requests, candidates_for, compare, sampled_requests
 from ranking.bound import Binding
 from ranking.complaint import first_line
 from ranking.compose_folded import FoldedComposer
@@ -26,9 +28,13 @@ from ranking.folding.problem import NotFoldable
 from ranking.folding.report import describe
 from ranking.made_up_users import MadeUpUsers
 from ranking.measure import CANDIDATE_COUNT, Measured, measure
+from ranking.narrow_layers import LEAST_WEIGHTS, Layer, find_layers
+from ranking.narrow_layers import narrow as narrow_layers
+from ranking.onnx_ranker import OnnxRanker
 from ranking.open import open_described
 from ranking.plan import CREATOR_FILE, FORM_NARROWED, SERVED_FILE, TABLES_FOLDER, WHOLE_FILE, GraphInputs, RankerDescription
-from ranking.prove import Proof
+from ranking.prove import Proof, probe_candidates, probe_users
+from ranking.ranges import observe_ranges
 from ranking.tables import TableWriter
 
 MEASURED_USERS = 8
@@ -40,8 +46,8 @@ Chosen = tuple[RankerDescription, dict[str, Any]]
 @dataclass(frozen=True)
 class CompileOptions:
     """clock: the CPU time of the calling thread, to measure with; None takes a folded form wherever one is proved, without measuring. threads: for
-    computing tables. folds: whether other forms than the whole one are tried at all. narrows: whether tables may be float16, where the order
-    of the best stays that of the whole form but for a thousandth of its NDCG."""
+    computing tables. folds: whether other forms than the whole one are tried at all. narrows: whether tables may be float16 and layers
+    int8, where the order of the best stays that of the whole form but for a thousandth of its NDCG."""
 
     clock: Clock | None = None
     threads: int = 1
@@ -59,6 +65,28 @@ class RankerSource:
     creators: Creators
     user_columns: Sequence[ColumnSpec] = ()
     users: Users | None = None
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A form that was proved. sizes: bytes per creator, served and whole. measured: None where nobody asked for it. layers: those in int8."""
+
+    description: RankerDescription
+    sizes: Mapping[str, int]
+    agreement: Agreement
+    measured: Measured | None
+    layers: Sequence[Layer] = ()
+
+    def faster_than(self, other: Tried) -> bool:
+        """Whether it is the better choice; without measurements it is."""
+        return self.measured is None or other.measured is None or self.measured.least_served_ms < other.measured.least_served_ms
+
+    def report(self) -> dict[str, Any]:
+        """What the build's report says of it."""
+        said: dict[str, Any] = {"bytes_per_creator": dict(self.sizes), "proof": self.agreement.to_json()}
+        if self.layers:
+            said["narrowed_layers"] = [layer.to_json() for layer in self.layers]
+        return said | ({} if self.measured is None else {"measured": self.measured.to_json()})
 
 
 @dataclass
@@ -100,9 +128,32 @@ class FormChooser:
                 self.notes.append("folding would save nothing")
                 return None
             for narrow in (True, False) if self.options.narrows and folded.computed else (False,):
-                found = self._try(FoldedComposer(folded, seen.model, self.tables, self.whole, narrow), describe(folded, work))
+                found = self._form(FoldedComposer(folded, seen.model, self.tables, self.whole, narrow))
                 if found is not None:
-                    return found
+                    return found.description, {"form": found.description.form, "notes": self.notes, **describe(folded, work), **found.report()}
+        return None
+
+    def _form(self, composer: FoldedComposer) -> Tried | None:
+        """One form, and the same with narrow layers where that was asked for and is better; None, with a note, where it is no good."""
+        found = self._tried("narrowed" if composer.narrow else "folded", lambda: self._judge(self._write(composer), composer.folded.reordered))
+        if found is None or not self.options.narrows:
+            return found
+        wide, written = found, (self.directory / SERVED_FILE).read_bytes()
+        narrowed = self._tried("narrowed layers", lambda: self._with_narrow_layers(wide, onnx.load_model_from_string(written)))
+        if narrowed is None:
+            (self.directory / SERVED_FILE).write_bytes(written)
+        return narrowed or wide
+
+    def _tried(self, title: str, attempt: Callable[[], Tried]) -> Tried | None:
+        """What the attempt gives; None, with a note, when it raises. A full disk is no matter of forms."""
+        try:
+            return attempt()
+        except OSError:
+            raise
+        except ArtifactError as problem:
+            self.notes.append(f"{title}: {problem.text}")
+        except Exception as problem:  # noqa: BLE001 - as in `choose`: another form is there to be served
+            self.notes.append(f"{title}: {first_line(problem)}")
         return None
 
     def _pays(self, folded: Folded, work: Work) -> bool:
@@ -110,29 +161,41 @@ class FormChooser:
             return bool(folded.computed) or work.candidate < work.whole
         return work.served_ns < work.whole_ns
 
-    def _try(self, composer: FoldedComposer, report: dict[str, Any]) -> Chosen | None:
-        """One form, written and proved; None, with a note, where it is no good."""
+    def _write(self, composer: FoldedComposer) -> RankerDescription:
+        """Write one form with its tables."""
         served, part, description = composer.compose(self.source.binding.heads)
+        (self.directory / SERVED_FILE).write_bytes(served.SerializeToString(deterministic=True))
+        (self.directory / CREATOR_FILE).unlink(missing_ok=True)
+        if part is not None:
+            (self.directory / CREATOR_FILE).write_bytes(part.SerializeToString(deterministic=True))
         description = replace(description, file=SERVED_FILE, whole=self.whole.inputs)
-        try:
-            (self.directory / SERVED_FILE).write_bytes(served.SerializeToString(deterministic=True))
-            if part is not None:
-                (self.directory / CREATOR_FILE).write_bytes(part.SerializeToString(deterministic=True))
-            self._write_tables(description)
-            Proof(self.source.model, self.directory, description, self.source.binding, self.source.creators).run()
-            agreement, measured = self._compare(description, composer.folded.reordered)
-        except (ArtifactError, ValueError) as problem:
-            self._drop(f"{description.form}: {problem.text if isinstance(problem, ArtifactError) else first_line(problem)}")
-            return None
+        self._write_tables(description)
+        return description
+
+    def _judge(self, description: RankerDescription, reordered: bool, layers: Sequence[Layer] = ()) -> Tried:
+        """The form that was written. Raises ArtifactError or ValueError where it is not proved, or slower than whole."""
+        Proof(self.source.model, self.directory, description, self.source.binding, self.source.creators).run()
+        agreement, measured = self._compare(description, reordered)
         if agreement.problem:
-            self._drop(f"{description.form}: {agreement.problem}")
-            return None
+            raise ValueError(agreement.problem)
         if measured is not None and measured.slower:
-            self._drop(f"{description.form}: {measured.least_served_ms:.3f} ms per request, whole {measured.least_whole_ms:.3f} ms")
-            return None
+            raise ValueError(f"{measured.least_served_ms:.3f} ms per request, whole {measured.least_whole_ms:.3f} ms")
         sizes = {"served": bytes_per_creator(description.inputs), "whole": bytes_per_creator(self.whole.inputs)}
-        found = {"form": description.form, "notes": self.notes, **report, "bytes_per_creator": sizes, "proof": agreement.to_json()}
-        return description, found | ({} if measured is None else {"measured": measured.to_json()})
+        return Tried(description, sizes, agreement, measured, layers)
+
+    def _with_narrow_layers(self, wide: Tried, model: ModelProto) -> Tried:
+        """The form of `model` with its dense layers in int8. Raises ValueError where there are none, where it is not proved or not faster."""
+        layers = find_layers(model, self.directory)
+        ranges = observe_ranges(self._open(wide.description), model, [layer.input for layer in layers], self._probes(wide.description))
+        layers = [layer for layer in layers if layer.input in ranges and ranges[layer.input].per_candidate]
+        if not layers:
+            raise ValueError(f"no layer of at least {LEAST_WEIGHTS} weights has a row per candidate")
+        narrowed = narrow_layers(model, layers, ranges, f"{self.whole.prefix}/narrow")
+        (self.directory / SERVED_FILE).write_bytes(narrowed.SerializeToString(deterministic=True))
+        found = self._judge(replace(wide.description, form=FORM_NARROWED), wide.agreement.reordered, layers)
+        if not found.faster_than(wide):
+            raise ValueError("not faster than without")
+        return found
 
     def _write_tables(self, description: RankerDescription) -> None:
         folder = self.directory / TABLES_FOLDER
@@ -142,10 +205,8 @@ class FormChooser:
             self.tables.write_computed(folder, part, self.progress)
 
     def _compare(self, description: RankerDescription, reordered: bool) -> tuple[Agreement, Measured | None]:
-        served = open_described(self.directory, description, self.source.binding, self.source.creators)
-        whole = open_described(self.directory, self.whole, self.source.binding, self.source.creators)
-        made_up = MadeUpUsers(description, self.source.binding, self.source.creators)
-        requests = sampled_requests(made_up, self.source.users, self.source.creators)
+        served, whole = self._open(description), self._open(self.whole)
+        requests = self._sampled(description)
         agreement = compare(served, whole, requests, reordered, description.form == FORM_NARROWED)
         if self.options.clock is None or agreement.problem:
             return agreement, None
@@ -154,9 +215,18 @@ class FormChooser:
         timed = [(user, candidates_for(user, self.source.creators, CANDIDATE_COUNT, rng)) for user in users]
         return agreement, measure(whole, served, timed, self.options.clock)
 
-    def _drop(self, note: str) -> None:
-        self.notes.append(note)
-        (self.directory / CREATOR_FILE).unlink(missing_ok=True)
+    def _open(self, description: RankerDescription) -> OnnxRanker:
+        return open_described(self.directory, description, self.source.binding, self.source.creators)
+
+    def _probes(self, description: RankerDescription) -> Requests:
+        """Sampled requests, and those of the proof."""
+        candidates = probe_candidates(self.source.creators)
+        made_up = MadeUpUsers(description, self.source.binding, self.source.creators)
+        return [*self._sampled(description), *((user, candidates) for user in probe_users(made_up, candidates.rows).values())]
+
+    def _sampled(self, description: RankerDescription) -> Requests:
+        made_up = MadeUpUsers(description, self.source.binding, self.source.creators)
+        return sampled_requests(made_up, self.source.users, self.source.creators)
 
     def _whole(self, note: str) -> Chosen:
         """The whole form is what is served."""

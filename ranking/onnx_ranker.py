@@ -74,7 +74,7 @@ class OnnxRanker:
         if not count:
             return Ranked(candidates, np.empty(0, np.float32), np.empty(0, np.int64), self.description.form)
         # one more than wanted: whether the last one is tied decides where it stands
-        scores, best, top = self._run(self._outputs, self._feeds(user, candidates, min(top_count + 1, count), objective))
+        scores, best, top = self._run(self._outputs, self.feeds(user, candidates, min(top_count + 1, count), objective))
         finite = np.isfinite(scores)
         if finite.all() and not (best[1:] == best[:-1]).any():
             return Ranked(candidates, scores, top[:top_count], self.description.form)
@@ -82,7 +82,8 @@ class OnnxRanker:
         order = order_with_unscored(scores, candidates.similarities, self._id_ranks[candidates.rows])
         return Ranked(candidates, scores, order[:top_count], self.description.form)
 
-    def _feeds(self, user: User, candidates: Candidates, top_count: int, objective: Mapping[str, float]) -> dict[str, object]:
+    def feeds(self, user: User, candidates: Candidates, top_count: int, objective: Mapping[str, float]) -> dict[str, object]:
+        """What the served graph takes for this request, by input name. Arguments and InvalidRequest as of `rank`, but for 1 to n best ones."""
         feeds: dict[str, object] = dict(self._tables)
         for filler in self._fillers:
             feeds[filler.name] = filler.fill(user)

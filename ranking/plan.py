@@ -20,7 +20,7 @@ TABLES_FOLDER = "tables"
 FORM_WHOLE = "whole"  # the model as it is, for every candidate
 FORM_SPLIT = "split"  # the request's part once per request, the rest per candidate
 FORM_FOLDED = "folded"  # the same, and the creators' part from tables that the build computed
-FORM_NARROWED = "narrowed"  # folded, with the computed tables in float16
+FORM_NARROWED = "narrowed"  # split or folded, with computed tables in float16, dense layers in int8, or both
 FORMS = (FORM_WHOLE, FORM_SPLIT, FORM_FOLDED, FORM_NARROWED)
 
 DefaultNumbers = tuple[float | int, ...]

@@ -18,6 +18,7 @@ from google.protobuf.message import DecodeError
 from domain.errors import ArtifactError, ArtifactReason
 
 DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml"})
+OWN_OPERATORS = frozenset({("com.microsoft", "MatMulIntegerToFloat")})  # of the runtime, in layers that the build narrowed
 CONTROL_FLOW = frozenset({"If", "Loop", "Scan", "SequenceMap"})
 MAX_CONSTANT_ELEMENTS = 2**28  # a gigabyte of float32, allocated when the graph is loaded
 MAX_GRAPH_BYTES = 2**31 - 1  # protobuf's own limit
@@ -61,7 +62,7 @@ def check_served_graph(path: Path) -> None:
         _refuse(path, ArtifactReason.MODEL_FORBIDDEN_OP, "holds functions of its own")
     constants: dict[str, Any] = {tensor.name: tensor for tensor in model.graph.initializer}
     for node in model.graph.node:
-        if node.domain not in DOMAINS:
+        if node.domain not in DOMAINS and (node.domain, node.op_type) not in OWN_OPERATORS:
             _refuse(path, ArtifactReason.MODEL_FORBIDDEN_OP, f"uses {node.op_type!r:.80} of the domain {node.domain!r:.80}")
         if node.op_type in CONTROL_FLOW or any(a.HasField("g") or a.graphs for a in node.attribute):
             _refuse(path, ArtifactReason.MODEL_FORBIDDEN_OP, f"uses {node.op_type!r:.80}, which runs a graph inside the graph")

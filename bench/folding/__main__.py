@@ -26,10 +26,16 @@ from cli.progress import ConsoleProgress
 def main() -> int:
     """Build, measure, print, judge."""
     options = _parser().parse_args()
-    facts = {**machine_facts(), "load_average_before": load_average(), "creators": options.creators, "requests": options.requests}
+    facts = {
+        **machine_facts(),
+        "load_average_before": load_average(),
+        "creators": options.creators,
+        "requests": options.requests,
+        "narrow": options.narrow,
+    }
     with ConsoleProgress() as progress:
         catalogue = ensure_catalogue(options.creators, tuple(SHAPES), options.data, progress)
-        built = {name: _build(name, catalogue, options.data, progress) for name in options.shapes}
+        built = {name: _build(name, catalogue, options, progress) for name in options.shapes}
         stay_on_one_core()
         lines = [measure(name, one, catalogue, options.requests, progress) for name, one in built.items()]
     print(markdown(lines))
@@ -41,12 +47,16 @@ def main() -> int:
     return 1 if missed else 0
 
 
-def _build(name: str, catalogue: Catalogue, data: Path, progress: ConsoleProgress) -> Built:
+def _asked(options: argparse.Namespace) -> dict[str, object]:
+    return {"creators": options.creators, "requests": options.requests, "narrow": options.narrow}
+
+
+def _build(name: str, catalogue: Catalogue, options: argparse.Namespace, progress: ConsoleProgress) -> Built:
     """Anew in every run: it is what is measured."""
-    directory = data / "folding-rankers" / name
+    directory = options.data / "folding-rankers" / name
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
-    return build_ranker(SHAPES[name], catalogue, directory, progress, time.thread_time)
+    return build_ranker(SHAPES[name], catalogue, directory, progress, time.thread_time, options.narrow)
 
 
 def _write_json(path: Path, facts: dict[str, object], lines: list[Line]) -> None:
@@ -60,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--requests", type=int, default=300, metavar="N", help="per shape (300); pages are compared in all of them")
     add("--shapes", type=_shapes, default=tuple(SHAPES), metavar="S,S", help=f"of {', '.join(SHAPES)}")
     add("--creators", type=int, default=200_000, metavar="N", help="candidates are drawn from so many (200000)")
+    add("--narrow", action="store_true", help="as `earshot build --narrow`: tables in float16, layers in int8; the order is judged by NDCG@20")
     add("--data", type=Path, default=Path("out/bench"), metavar="DIR", help="where the catalogue is kept between runs (out/bench)")
     add("--json", type=Path, metavar="FILE", help="write the figures there, too")
     return parser

@@ -32,12 +32,13 @@ NEVER = Deadline.never(lambda: 0.0)
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A compiled ranker. source: the exported model; directory: what the build made of it."""
+    """A compiled ranker. source: the exported model; directory: what the build made of it. narrow: whether it was asked for a narrowed form."""
 
     shape: Shape
     source: Path
     directory: Path
     description: RankerDescription
+    narrow: bool = False
 
     @property
     def bytes_per_creator(self) -> int:
@@ -45,17 +46,17 @@ class Built:
         return sum(int(np.prod(table.shape[1:])) * np.dtype(table.dtype).itemsize for table in self.description.tables if table.file)
 
 
-def build_ranker(shape: Shape, catalogue: Catalogue, directory: Path, progress: Progress, clock: Clock | None) -> Built:
+def build_ranker(shape: Shape, catalogue: Catalogue, directory: Path, progress: Progress, clock: Clock | None, narrow: bool = False) -> Built:
     """Write the model and its binding into `directory`, which is empty, and compile them as `earshot build` does.
 
-    clock: in seconds, to choose the faster form with; None takes the folded one wherever it is proved."""
+    clock: in seconds, to choose the faster form with; None takes the folded one wherever it is proved. narrow: as `earshot build --narrow`."""
     source, binding, target = directory / "ranker.onnx", directory / "binding.toml", directory / "built"
     shape.write(source, np.random.default_rng(SEED))
     binding.write_text(shape.binding)
     target.mkdir()
     brought = RankerSource(source, read_binding(source, binding), catalogue.creators, catalogue.user_columns, catalogue.users.users)
-    description = compile_ranker(brought, target, progress, CompileOptions(clock=clock, threads=len(os.sched_getaffinity(0))))
-    return Built(shape, source, target, description)
+    description = compile_ranker(brought, target, progress, CompileOptions(clock, len(os.sched_getaffinity(0)), narrows=narrow))
+    return Built(shape, source, target, description, narrow)
 
 
 class ExportedRanker:

@@ -5,7 +5,7 @@ Milliseconds are those of the thread's CPU: on a core of its own they are what a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from time import thread_time_ns
 from typing import Any
@@ -21,6 +21,7 @@ from bench.rankers.shape import Shape
 from domain.arrays import AnyArray, FloatArray, RowArray
 from domain.candidates import Ranked
 from domain.stages import Progress
+from ranking.agree import ndcg
 
 WARM_UP_COUNT = 30
 ROUNDING = 2e-6  # scores closer than this, relative to the largest of the request, are one score: float32 sums in another order
@@ -33,6 +34,7 @@ class Line:
     exported_ms, whole_ms, served_ms: CPU milliseconds, float64 [requests], in the same order.
     identical: requests whose best 20 are the same creators in the same order as of the exported model. tied: others in which only creators changed
     places whose scores are equal within ROUNDING. largest_difference: of two scores of a creator, relative to the largest score of its request.
+    mean_ndcg: of the best 20 by the exported model's scores. narrow: whether a narrowed form was asked for, which is judged by it.
     """
 
     name: str
@@ -45,6 +47,13 @@ class Line:
     identical: int
     tied: int
     largest_difference: float
+    mean_ndcg: float
+    narrow: bool = False
+
+    @property
+    def wanted_speedup(self) -> float | None:
+        """How many times faster than whole it has to be; None where no figure is named."""
+        return self.shape.least_narrowed if self.narrow else self.shape.least_speedup
 
     @property
     def speedup(self) -> float:
@@ -59,10 +68,13 @@ class _Agreement:
     identical: int = 0
     tied: int = 0
     largest_difference: float = 0.0
+    gains: list[float] = field(default_factory=list)
 
     def add(self, scores: FloatArray, ranked: Ranked, id_ranks: RowArray) -> None:
         """scores: of the exported model; ranked: what is served."""
-        same, alike = same_best(scores, ranked.order, id_ranks)
+        wanted = np.lexsort((id_ranks, -scores))[:TOP_COUNT]
+        same, alike = same_best(scores, ranked.order, wanted)
+        self.gains.append(ndcg(scores, ranked.order, wanted))
         self.identical += same
         self.tied += alike and not same
         self.largest_difference = max(self.largest_difference, float(np.abs(ranked.scores - scores).max() / np.abs(scores).max()))
@@ -96,6 +108,8 @@ def measure(name: str, built: Built, catalogue: Catalogue, request_count: int, p
         identical=agreement.identical,
         tied=agreement.tied,
         largest_difference=agreement.largest_difference,
+        mean_ndcg=float(np.mean(agreement.gains)),
+        narrow=built.narrow,
     )
 
 
@@ -109,9 +123,8 @@ def _in_turn(calls: Sequence[Callable[[], Any]], first: int) -> tuple[list[float
     return times_ms, answers
 
 
-def same_best(scores: FloatArray, order: RowArray, id_ranks: RowArray) -> tuple[bool, bool]:
-    """Whether `order`, positions of the best 20, is that of `scores` with ties by id: (exactly, but for scores equal within ROUNDING)."""
-    wanted = np.lexsort((id_ranks, -scores))[:TOP_COUNT]
+def same_best(scores: FloatArray, order: RowArray, wanted: RowArray) -> tuple[bool, bool]:
+    """Whether `order`, positions of the best, is the one that is wanted by these scores: (exactly, but for scores equal within ROUNDING)."""
     allowed = ROUNDING * np.abs(scores).max()
     alike = len(set(order.tolist())) == len(wanted) and bool((np.abs(scores[order] - scores[wanted]) <= allowed).all())
     return np.array_equal(order, wanted), alike

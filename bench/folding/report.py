@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from bench.folding.measure import Line
+from ranking.agree import LEAST_NDCG
+from ranking.plan import FORM_NARROWED
 
 NOISE = 0.95
 """A form that is served must not be slower than the whole one; medians of interleaved runs of the same thing differ by less than this."""
@@ -14,9 +16,11 @@ NOISE = 0.95
 
 def problems(line: Line) -> list[str]:
     """Which targets a shape misses, in words."""
-    wanted, told = line.shape.least_speedup, []
+    wanted, told = line.wanted_speedup, []
     if line.speedup < (wanted or NOISE):
         told.append(f"{line.speedup:.2f} times as fast as whole, " + (f"{wanted:g} times are wanted" if wanted else "it must not be slower"))
+    if line.narrow and line.form == FORM_NARROWED:
+        return told + ([f"NDCG@20 is {line.mean_ndcg:.5f}, at least {LEAST_NDCG} is wanted"] if line.mean_ndcg < LEAST_NDCG else [])
     changed = len(line.whole_ms) - line.identical - line.tied
     if changed:
         told.append(f"{changed} of {len(line.whole_ms)} requests have another page")
@@ -35,6 +39,7 @@ def markdown(lines: Sequence[Line]) -> str:
         "wanted",
         "bytes per creator",
         "same best 20",
+        "NDCG@20",
         "largest difference",
     )
     rows = [heads, ["---"] * len(heads), *map(_cells, lines)]
@@ -42,7 +47,7 @@ def markdown(lines: Sequence[Line]) -> str:
 
 
 def _cells(line: Line) -> list[str]:
-    wanted = line.shape.least_speedup
+    wanted = line.wanted_speedup
     same = f"{line.identical} of {len(line.whole_ms)}" + (f", {line.tied} but for ties" if line.tied else "")
     return [
         line.shape.title,
@@ -54,6 +59,7 @@ def _cells(line: Line) -> list[str]:
         "" if wanted is None else f"{wanted:g}",
         f"{line.bytes_per_creator:,}",
         same,
+        f"{line.mean_ndcg:.5f}",
         f"{line.largest_difference:.1e}",
     ]
 
@@ -69,7 +75,8 @@ def as_json(line: Line) -> dict[str, object]:
         "whole_ms": float(np.median(line.whole_ms)),
         "served_ms": float(np.median(line.served_ms)),
         "speedup": line.speedup,
-        "least_speedup": line.shape.least_speedup,
+        "least_speedup": line.wanted_speedup,
+        "mean_ndcg": line.mean_ndcg,
         "bytes_per_creator": line.bytes_per_creator,
         "identical": line.identical,
         "tied": line.tied,

@@ -41,8 +41,8 @@ class Input:
 class Shape:
     """One shape of ranker. title: for tables. write: makes the model, from the seed that its generator has.
 
-    heads: outputs with their weights in the score; a single output is the score itself. least_speedup: how many times faster than whole it must be
-    served, where the issue of folding names a figure.
+    heads: outputs with their weights in the score; a single output is the score itself. least_speedup, least_narrowed: how many times faster than
+    whole it must be served, exactly and narrowed, where the issue of folding names a figure.
     """
 
     title: str
@@ -50,6 +50,7 @@ class Shape:
     write: Callable[[Path, np.random.Generator], None]
     heads: Mapping[str, float] = field(default_factory=lambda: {"score": 1.0})
     least_speedup: float | None = None
+    least_narrowed: float | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from bench.rankers import attention, crosses, ids, mlp, trees, two_towers
 from bench.rankers.shape import Shape
 
 SHAPES = {
-    "mlp": Shape("concatenated MLP", (mlp.FEATURES,), mlp.write_mlp, least_speedup=1.3),
+    "mlp": Shape("concatenated MLP", (mlp.FEATURES,), mlp.write_mlp, least_speedup=1.3, least_narrowed=2.0),
     "two-towers": Shape("two towers + cross MLP", two_towers.INPUTS, two_towers.write_two_towers, least_speedup=4.0),
     "dcn": Shape("DCN-v2", (mlp.FEATURES,), crosses.write_cross_network),
     "deepfm": Shape("DeepFM", (crosses.IDS, crosses.NUMBERS), crosses.write_factorisation_machine),

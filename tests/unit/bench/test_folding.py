@@ -33,19 +33,18 @@ def test_a_full_size_ranker_is_served_as_it_scores_whole(catalogue: Catalogue, t
 def test_a_page_is_the_same_when_only_ties_changed_places() -> None:
     scores = np.linspace(1.0, 0.0, 30, dtype=np.float32)
     scores[4] = scores[3] - np.float32(1e-7)
-    ranks, best = np.arange(30), np.arange(20)
+    best = np.arange(20)
     swapped, far = best.copy(), best.copy()
     swapped[[3, 4]], far[[3, 9]] = swapped[[4, 3]], far[[9, 3]]
-    assert same_best(scores, best, ranks) == (True, True)
-    assert same_best(scores, swapped, ranks) == (False, True)
-    assert same_best(scores, far, ranks) == (False, False)
-    assert same_best(scores, np.zeros(20, np.int64), ranks) == (False, False)
-    assert same_best(np.ones(30, np.float32), np.arange(29, 9, -1), 29 - ranks) == (True, True)
+    assert same_best(scores, best, best) == (True, True)
+    assert same_best(scores, swapped, best) == (False, True)
+    assert same_best(scores, far, best) == (False, False)
+    assert same_best(scores, np.zeros(20, np.int64), best) == (False, False)
 
 
 def _line(name: str, served_ms: float, **changes: object) -> Line:
     spent_ms = np.array([[4.5, 9.0, 4.0], [4.0, 4.0, 900.0], [served_ms, 700.0, served_ms]])
-    line = Line(name, SHAPES[name], "folded", 100, *spent_ms, 3, 0, 1e-7)
+    line = Line(name, SHAPES[name], "folded", 100, *spent_ms, 3, 0, 1e-7, 1.0)
     return replace(line, **changes)
 
 
@@ -59,9 +58,17 @@ def test_targets_that_are_missed_are_named() -> None:
     assert problems(_line("trees", 4.0, identical=1, tied=1)) == ["1 of 3 requests have another page"]
 
 
+def test_a_narrowed_form_is_judged_by_the_order_that_it_leaves() -> None:
+    narrowed = {"form": "narrowed", "narrow": True, "identical": 0}
+    assert problems(_line("mlp", 2.0, mean_ndcg=0.9995, **narrowed)) == []
+    assert problems(_line("mlp", 2.0, mean_ndcg=0.998, **narrowed)) == ["NDCG@20 is 0.99800, at least 0.999 is wanted"]
+    assert problems(_line("mlp", 2.5, mean_ndcg=0.9995, **narrowed)) == ["1.60 times as fast as whole, 2 times are wanted"]
+    assert problems(_line("mlp", 2.0, **narrowed | {"form": "folded"})) == ["3 of 3 requests have another page"]
+
+
 def test_the_table_has_a_row_per_shape() -> None:
     rows = markdown([_line("two-towers", 0.8), _line("trees", 4.0, identical=2, tied=1)]).splitlines()
-    assert rows[2] == "|two towers + cross MLP|folded|4.50|4.00|0.80|5.00|4|100|3 of 3|1.0e-07|"
+    assert rows[2] == "|two towers + cross MLP|folded|4.50|4.00|0.80|5.00|4|100|3 of 3|1.00000|1.0e-07|"
     assert rows[3].startswith("|boosted trees|folded|4.50|4.00|4.00|1.00||100|2 of 3, 1 but for ties|")
     assert len({row.count("|") for row in rows}) == 1
 
