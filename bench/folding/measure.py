@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from time import thread_time_ns
 from typing import Any
 
@@ -23,8 +24,11 @@ from domain.candidates import Ranked
 from domain.stages import Progress
 from ranking.agree import ndcg
 
-WARM_UP_COUNT = 30
+BLOCK_COUNT = 10  # requests that one contestant answers in a row: its own weights and buffers are in the cache, not what the others left there
+WARM_UP_COUNT = 3 * BLOCK_COUNT
 ROUNDING = 2e-6  # scores closer than this, relative to the largest of the request, are one score: float32 sums in another order
+
+Call = Callable[[], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,22 +85,25 @@ class _Agreement:
 
 
 def measure(name: str, built: Built, catalogue: Catalogue, request_count: int, progress: Progress) -> Line:
-    """One shape. The contestants take turns at being first, so that none of them always finds the cache warm."""
+    """One shape. Contestants answer BLOCK_COUNT requests in a row, as who serves does, and take turns at being first."""
     exported, whole, served = ExportedRanker(built, catalogue), BuiltRanker(built, catalogue, whole=True), BuiltRanker(built, catalogue, whole=False)
     spent_ms, agreement = np.empty((3, request_count)), _Agreement()
     progress.start(f"{built.shape.title}: {request_count} requests", request_count)
-    for number, ask in enumerate(_asks(built, catalogue, request_count + WARM_UP_COUNT), -WARM_UP_COUNT):
-        user, candidates = asker_of(ask, catalogue), candidates_of(ask)
-        calls: tuple[Callable[[], Any], ...] = (
-            partial(exported.rank, ask),
-            partial(whole.rank, user, candidates),
-            partial(served.rank, user, candidates),
+    asks = _asks(built, catalogue, request_count + WARM_UP_COUNT)
+    for number in range(-WARM_UP_COUNT, request_count, BLOCK_COUNT):
+        block = list(islice(asks, min(BLOCK_COUNT, request_count - number)))
+        asked = [(asker_of(ask, catalogue), candidates_of(ask)) for ask in block]
+        calls: tuple[list[Call], ...] = (
+            [partial(exported.rank, ask) for ask in block],
+            [partial(whole.rank, *one) for one in asked],
+            [partial(served.rank, *one) for one in asked],
         )
-        times_ms, answers = _in_turn(calls, number % len(calls))
+        times_ms, answers = _in_turn(calls, number // BLOCK_COUNT % len(calls))
         if number >= 0:
-            spent_ms[:, number] = times_ms
-            agreement.add(answers[0][0], answers[2], catalogue.creators.id_ranks[ask.rows])
-            progress.advance(1)
+            spent_ms[:, number : number + len(block)] = times_ms
+            for ask, (scores, _), ranked in zip(block, answers[0], answers[2], strict=True):
+                agreement.add(scores, ranked, catalogue.creators.id_ranks[ask.rows])
+            progress.advance(len(block))
     return Line(
         name,
         built.shape,
@@ -113,13 +120,15 @@ def measure(name: str, built: Built, catalogue: Catalogue, request_count: int, p
     )
 
 
-def _in_turn(calls: Sequence[Callable[[], Any]], first: int) -> tuple[list[float], list[Any]]:
-    """(CPU milliseconds, answers), both in the order of the calls, of which the one at `first` is made first."""
-    times_ms, answers = [0.0] * len(calls), [None] * len(calls)
+def _in_turn(calls: Sequence[Sequence[Call]], first: int) -> tuple[list[list[float]], list[list[Any]]]:
+    """(CPU milliseconds, answers) of each contestant's calls, of whom the one at `first` begins."""
+    times_ms: list[list[float]] = [[] for _ in calls]
+    answers: list[list[Any]] = [[] for _ in calls]
     for place in (*range(first, len(calls)), *range(first)):
-        started_ns = thread_time_ns()
-        answers[place] = calls[place]()
-        times_ms[place] = (thread_time_ns() - started_ns) / 1e6
+        for call in calls[place]:
+            started_ns = thread_time_ns()
+            answers[place].append(call())
+            times_ms[place].append((thread_time_ns() - started_ns) / 1e6)
     return times_ms, answers
 
 
