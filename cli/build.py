@@ -43,7 +43,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     search.add_argument("--index-ef-construction", type=int, default=200, metavar="EF", help="effort while building the index (default: %(default)s)")
     ranking = parser.add_argument_group("ranking")
     ranking.add_argument(
-        "--narrow", action="store_true", help="store what is computed of creators in float16, where the order of the best stays the same"
+        "--narrow", action="store_true", help="tables in float16 and dense layers in int8, where the order of the best stays the same"
     )
     parser.add_argument("--json", action="store_true", help="print the manifest's summary as JSON")
     parser.set_defaults(run=run)

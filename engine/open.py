@@ -28,6 +28,7 @@ from engine.recommend import Engine, Way
 from engine.sample_request import sample_user
 from engine.sent_features import SentFeatures
 from ranking.load import LoadedRanker, load_ranker
+from ranking.plan import FORM_NARROWED
 from ranking.similarity_ranker import SimilarityRanker
 from retrieval.cost import SHIPPED
 from retrieval.open import open_retriever
@@ -80,9 +81,15 @@ class Prepared:
             within = RankWithin(ranker, similarity_order, costs[profile.ranker], profile.objective, on_failure, fell_back=ranker.served.fell_back)
             ways[name] = self._way(profile, within, ranker.schema)
         engine = Engine(self.bundle, ways, clock)
-        if not options.proved:
+        if not options.proved and not self._widened:
             prove(self._as_built(engine), self.bundle.path)
         return engine
+
+    @property
+    def _widened(self) -> bool:
+        """Whether a ranker that was narrowed runs whole: golden slates are the narrowed one's, and were proved when they were written."""
+        described = self.bundle.manifest.rankers
+        return any(described[name]["form"] == FORM_NARROWED and loaded.description.form != FORM_NARROWED for name, loaded in self.rankers.items())
 
     def _check_objective(self, name: str, ranker: OnnxRanker, profile: Profile) -> None:
         try:

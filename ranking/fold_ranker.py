@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -128,14 +130,15 @@ class FormChooser:
                 self.notes.append("folding would save nothing")
                 return None
             for narrow in (True, False) if self.options.narrows and folded.computed else (False,):
-                found = self._form(FoldedComposer(folded, seen.model, self.tables, self.whole, narrow))
+                write = partial(self._write, FoldedComposer(folded, seen.model, self.tables, self.whole, narrow))
+                found = self._form("narrowed" if narrow else "folded", write, folded.reordered)
                 if found is not None:
                     return found.description, {"form": found.description.form, "notes": self.notes, **describe(folded, work), **found.report()}
         return None
 
-    def _form(self, composer: FoldedComposer) -> Tried | None:
+    def _form(self, title: str, write: Callable[[], RankerDescription], reordered: bool) -> Tried | None:
         """One form, and the same with narrow layers where that was asked for and is better; None, with a note, where it is no good."""
-        found = self._tried("narrowed" if composer.narrow else "folded", lambda: self._judge(self._write(composer), composer.folded.reordered))
+        found = self._tried(title, lambda: self._judge(write(), reordered))
         if found is None or not self.options.narrows:
             return found
         wide, written = found, (self.directory / SERVED_FILE).read_bytes()
@@ -229,13 +232,21 @@ class FormChooser:
         return sampled_requests(made_up, self.source.users, self.source.creators)
 
     def _whole(self, note: str) -> Chosen:
-        """The whole form is what is served."""
-        (self.directory / WHOLE_FILE).replace(self.directory / SERVED_FILE)
+        """The whole form is what is served, with narrow layers where that was asked for and is better."""
         (self.directory / CREATOR_FILE).unlink(missing_ok=True)
-        notes = [*self.notes, *([note] if note else [])]
+        self.notes += [note] if note else []
+        found = self._form("narrowed", self._write_whole, reordered=False) if self.options.folds and self.options.narrows else None
+        if found is not None and found.layers:
+            return found.description, {"form": found.description.form, "notes": self.notes, **self.work, **found.report()}
+        (self.directory / WHOLE_FILE).replace(self.directory / SERVED_FILE)
         size = bytes_per_creator(self.whole.inputs)
-        report = {"form": self.whole.form, "notes": notes, **self.work, "bytes_per_creator": {"served": size, "whole": size}}
+        report = {"form": self.whole.form, "notes": self.notes, **self.work, "bytes_per_creator": {"served": size, "whole": size}}
         return replace(self.whole, file=SERVED_FILE), report
+
+    def _write_whole(self) -> RankerDescription:
+        """The whole form as what is served, while the other copy stays."""
+        shutil.copyfile(self.directory / WHOLE_FILE, self.directory / SERVED_FILE)
+        return replace(self.whole, file=SERVED_FILE, whole=self.whole.inputs)
 
 
 def bytes_per_creator(taken: GraphInputs) -> int:

@@ -38,6 +38,9 @@ def facts(report: Mapping[str, Any]) -> Facts:
     if report.get("bytes_per_creator"):
         sizes = report["bytes_per_creator"]
         found.append(("bytes per creator", f"{sizes['served']:,} in tables of its own; whole {sizes['whole']:,}"))
+    layers = report.get("narrowed_layers", ())
+    if layers:
+        found.append(("layers in int8", ", ".join(f"{layer['depth']} x {layer['width']}" for layer in layers)))
     if "proof" in report:
         found += _proof(report["proof"])
     if "measured" in report:

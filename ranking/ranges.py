@@ -43,6 +43,8 @@ class Range:
 def observe_ranges(ranker: OnnxRanker, model: ModelProto, names: Sequence[str], requests: Sequence[tuple[User, Candidates]]) -> Mapping[str, Range]:
     """The ranges of the tensors with these names, of the float32 ones that stay finite. model: the graph that the ranker runs."""
     wanted = list(dict.fromkeys(names))
+    if not wanted:
+        return {}
     seen = dict.fromkeys(wanted, Range(0.0, 0.0, per_candidate=True))
     session = _session(model, wanted)
     for place, (user, candidates) in enumerate(requests):

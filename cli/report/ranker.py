@@ -17,7 +17,7 @@ FORMS = {
     "whole": "the model runs as it was exported, for every candidate",
     "split": "what depends on the request alone is computed once per request",
     "folded": "what depends on the request alone is computed once per request, what depends on creators alone was computed at build",
-    "narrowed": "folded, and what was computed of creators is stored in float16",
+    "narrowed": "folded, with what was computed of creators in float16, dense layers in int8, or both",
 }
 _SHOWN = 40  # categories of a vocabulary; the file has them all
 
