@@ -20,6 +20,7 @@ from domain.slate import Profile
 from domain.stages import Progress, Ranker
 from engine.blame import blaming
 from engine.budget import RankingCost, measure_cost
+from engine.cost_model import Costs
 from engine.golden import prove
 from engine.look_up import UserLookUp
 from engine.memory import check_room, free_bytes, limited
@@ -79,7 +80,7 @@ class Prepared:
             similarity_order = SimilarityRanker(self.bundle.creators)
             within = RankWithin(ranker, similarity_order, costs[profile.ranker], profile.objective, on_failure, fell_back=ranker.served.fell_back)
             ways[name] = self._way(profile, within, ranker.schema)
-        engine = Engine(self.bundle, ways, clock)
+        engine = Engine(self.bundle, ways, clock, Costs(full_s=ways["default"].rank.cost.of(self.bundle.manifest.candidate_count)))
         if not options.proved:
             prove(self._as_built(engine), self.bundle.path)
         return engine

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from bundle.open import Bundle
 from domain.candidates import Candidates
 from domain.columns import Creators
-from domain.deadline import Clock, Deadline
+from domain.deadline import Clock
 from domain.errors import BundleNotLoaded, FieldViolation, InvalidRequest, StageFailure
 from domain.request import RecommendRequest
 from domain.slate import Plan, Profile, Recommended, Slate, Stage
 from domain.stages import Composer, Retriever
+from domain.terms import Terms
+from engine.cost_model import Costs
 from engine.look_up import UserLookUp
 from engine.rank_within import RankWithin
 from engine.trace import Trace
@@ -37,29 +39,31 @@ class Way:
 class Engine:
     """One opened bundle, ready to answer. Immutable; `recommend` may be called from several threads at a time.
 
-    ways: by profile name; surfaces without a profile of their own take "default".
+    ways: by profile name; surfaces without a profile of their own take "default". costs: what a request is expected to take, for who admits requests.
     """
 
     bundle: Bundle
     ways: Mapping[str, Way]
     clock: Clock
+    costs: Costs = field(default_factory=Costs)
 
     @property
     def creators(self) -> Creators:
         """The catalogue, to turn rows into ids and names at the edge."""
         return self.bundle.creators
 
-    def recommend(self, request: RecommendRequest, deadline: Deadline) -> Recommended:
+    def recommend(self, request: RecommendRequest, terms: Terms) -> Recommended:
         """A slate, or a RequestError."""
-        return recommend(self, request, deadline)
+        return recommend(self, request, terms)
 
 
-def recommend(engine: Engine, request: RecommendRequest, deadline: Deadline) -> Recommended:
+def recommend(engine: Engine, request: RecommendRequest, terms: Terms) -> Recommended:
     """Answer one request: look up, plan, retrieve, filter, rank, compose. Raises RequestError.
 
     Conservation: every retrieved row ends exactly once as served, removed or in reserve.
     """
-    deadline.check("start")
+    terms.check("start")
+    deadline = terms.deadline
     _check_pin(request, engine.bundle)
     trace = Trace(engine.clock)
     way = engine.ways.get(request.surface) or engine.ways["default"]
@@ -74,7 +78,7 @@ def recommend(engine: Engine, request: RecommendRequest, deadline: Deadline) -> 
         lambda a: len(a.found),
     )
     kept, removed = trace.run(Stage.FILTER, len(answer.found), lambda: restriction.split(answer.found), lambda halves: len(halves[0]))
-    deadline.check("rank")
+    terms.check("rank")
     wanted, surplus = _cut(kept, candidate_count)
     remaining_s = deadline.remaining_s()
     plan = Plan(candidate_count, way.rank.cost.affordable(remaining_s, len(wanted)), remaining_s)

@@ -10,6 +10,7 @@ from domain.deadline import Deadline
 from domain.errors import BundleNotLoaded, DeadlinePassed, EmbeddingSpaceMismatch, InvalidRequest, UnknownUser
 from domain.request import RecommendRequest
 from domain.slate import Degradation, DegradationReason, Stage
+from domain.terms import Terms
 from engine.budget import RankingCost
 from engine.open import StartOptions, prepare
 
@@ -22,7 +23,7 @@ def engine(demo_bundle):
 
 def ask(engine, remaining_s=1000.0, **fields):
     deadline = Deadline(remaining_s, lambda: 0.0)
-    return engine.recommend(RecommendRequest(request_id="r", **{"user_id": "listener-0001", **fields}), deadline)
+    return engine.recommend(RecommendRequest(request_id="r", **{"user_id": "listener-0001", **fields}), Terms(deadline))
 
 
 def with_rank(engine, **changes):

@@ -42,7 +42,7 @@ def recommended(rows=(2, 0), scores=(0.5, float("nan")), **fields) -> Recommende
 
 
 class ToldEngine:
-    """Answers every request with what `act(request, deadline)` returns or raises."""
+    """Answers every request with what `act(request, terms)` returns or raises."""
 
     def __init__(self, act) -> None:
         self.recommend = act
