@@ -37,6 +37,8 @@ def recommended(rows=(2, 0), scores=(0.5, float("nan")), **fields) -> Recommende
         "scoring_form": "whole",
         "retrieval_method": "index",
         "retrieved_count": len(rows) + 1,
+        "ranked_count": 2,
+        "duration_s": 0.007,
     }
     return Recommended(**{**answer, **fields})
 
