@@ -8,22 +8,31 @@ from bisect import bisect_left
 import numpy as np
 
 from domain.slate import DegradationReason, Recommended
+from server.admission.policy import Gauges
 from server.telemetry.board import (
+    BATCH_RATE,
     BUCKET_COUNT,
     CREATORS,
     DEGRADATIONS,
     DURATION,
     DURATION_BOUNDS_S,
+    HELD_BACK,
     HISTOGRAM_SIZE,
     IN_FLIGHT,
+    INTERACTIVE_RATE,
     RANKED,
+    REFUSALS,
     REMOVED,
     REQUESTS,
     RESERVED,
     RETRIEVED,
+    RUN_LIMIT,
     SERVED,
     STAGE_DURATION,
     UNLOGGED,
+    WAIT,
+    WAITING,
+    RefusalReason,
 )
 
 
@@ -34,11 +43,25 @@ class Meter:
         self._row = row
         self._lock = threading.Lock()
         row[IN_FLIGHT] = 0.0  # whoever had this place before has died
+        self.show(Gauges())
 
-    def begin(self) -> None:
-        """A call has reached a request thread."""
+    def begin(self, waited_s: float) -> None:
+        """A call has reached a request thread, `waited_s` after its headers came."""
         with self._lock:
             self._row[IN_FLIGHT] += 1.0
+            self._observe(WAIT, waited_s)
+
+    def refuse(self, reason: RefusalReason) -> None:
+        """A call was not worked on."""
+        with self._lock:
+            self._row[REFUSALS + reason] += 1.0
+
+    def show(self, gauges: Gauges) -> None:
+        """How the admission stands now."""
+        row = self._row
+        row[WAITING], row[RUN_LIMIT] = gauges.waiting, gauges.limit
+        row[INTERACTIVE_RATE], row[BATCH_RATE] = gauges.interactive_per_s, gauges.batch_per_s
+        row[HELD_BACK] = 1.0 - gauges.allowance_share
 
     def end(self, code: int, duration_s: float, answer: Recommended | None, logged: bool) -> None:
         """The call is over with a canonical code after `duration_s`."""

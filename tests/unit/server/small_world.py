@@ -42,9 +42,10 @@ def recommended(rows=(2, 0), scores=(0.5, float("nan")), **fields) -> Recommende
 
 
 class ToldEngine:
-    """Answers every request with what `act(request, terms)` returns or raises."""
+    """Answers every request with what `act(request, terms)` returns or raises. costs: seconds that it says its answers take."""
 
-    def __init__(self, act) -> None:
+    def __init__(self, act, costs=(0.0, 0.0)) -> None:
         self.recommend = act
+        self.costs = SimpleNamespace(least_s=costs[0], full_s=costs[1])
         self.creators = creators()
         self.bundle = SimpleNamespace(manifest=SimpleNamespace(version="v1"))
