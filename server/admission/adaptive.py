@@ -17,6 +17,8 @@ RATE_MEMORY_S = 0.5  # the line tells of a spike at once; this tells of what las
 STANDING_S = 0.1  # a line that was never empty for so long is no burst any more
 BURST = 5  # so many times `max_queue_s` may wait for that long
 LEAST_LEFT = 0.05  # of the processor is assumed for batch calls even where interactive ones take all of it
+AIM = 0.5  # of `max_queue_s`: where a line that stands is brought back to
+HELD = 0.9  # answers take up to a tenth longer than they are planned to
 LOOKED_AT = 32  # of those that wait, when their shares are worked out
 FIRST_EDGE_S = 0.0003  # around an answer: decode, encode, gRPC; until it was measured
 POLLING_S = 0.0001  # of that on the polling thread, which nobody measures
@@ -70,7 +72,7 @@ class AdaptivePolicy:
         """Give it its share; False when not even the least answer fits any more."""
         left_s = ticket.deadline_s - now_s
         waited = now_s - ticket.arrived_s > self._costs.least_s  # who came just now is the engine's to judge: it may know better than these costs
-        ticket.allowance_s = self._allowance_s(now_s, left_s, ticket.batch)
+        ticket.allowance_s = self._allowance_s(now_s, ticket.batch)
         ticket.started_s = now_s
         ticket.expected_end_s = now_s + min(ticket.allowance_s, self._costs.full_s, max(left_s, 0.0)) + self._edge_s
         return left_s > (self._costs.least_s if waited else 0.0)
@@ -85,7 +87,7 @@ class AdaptivePolicy:
 
     def gauges(self, now_s: float) -> Gauges:
         """For whoever watches; the allowance is that of an interactive call that would start now."""
-        allowance_s = self._allowance_s(now_s, math.inf, batch=False)
+        allowance_s = self._allowance_s(now_s, batch=False)
         share = 1.0 if math.isinf(allowance_s) else min(1.0, allowance_s / max(self._costs.full_s, 1e-9))
         return Gauges(len(self._line), self._running.calls, self._interactive.per_s(now_s), self._batch.per_s(now_s), share)
 
@@ -98,20 +100,22 @@ class AdaptivePolicy:
         wait_s = (line.rest_s(now_s) + line.ahead_of(deadline_s, batch) * least_s) / (places * left)
         if len(line) >= limits.most_waiting or now_s + wait_s + least_s > deadline_s:
             return False
-        patience_s = limits.max_queue_s * left * (1 if line.standing_s(now_s) > STANDING_S else BURST)
+        patience_s = limits.max_queue_s * left * (1 if line.standing_s(now_s, batch) > STANDING_S else BURST)
         return waiting * (self._floor_s() + self._edge_s) <= patience_s * places
 
-    def _allowance_s(self, now_s: float, left_s: float, batch: bool) -> float:
-        costs, edge_s = self._costs, self._edge_s
-        full_s, cores = costs.full_s, self._limits.cores
+    def _allowance_s(self, now_s: float, batch: bool) -> float:
+        costs, edge_s, floor_s, cores = self._costs, self._edge_s, self._floor_s(), self._limits.cores
         rate = (self._batch if batch else self._interactive).per_s(now_s)
-        share_s = max(self._floor_s(), rate_share_s(cores * (self._left(now_s) if batch else 1.0), rate, edge_s))
-        planned_s = min(share_s, full_s, max(left_s, 0.0)) + edge_s
-        room_s = newcomers_room_s(self._budget.budget_s, self._interactive.per_s(now_s), planned_s, costs.least_s + edge_s) - edge_s
-        if self._line.waiting(batch):
+        share_s = max(floor_s, rate_share_s(cores * (self._left(now_s) if batch else 1.0), rate, edge_s))
+        let_in_per_s = min(self._interactive.per_s(now_s), cores / (floor_s + edge_s))  # the others are refused, and need no room
+        room_s = HELD * newcomers_room_s(self._budget.budget_s - edge_s, let_in_per_s, costs.least_s + edge_s)
+        waiting = self._line.waiting(batch)
+        if waiting:
             room_s = min(room_s, line_share_s(now_s, self._line.deadlines_s(batch, LOOKED_AT), cores, edge_s))
+            if self._line.standing_s(now_s, batch) > STANDING_S:  # smaller answers before refusals
+                share_s = min(share_s, max(floor_s, AIM * self._limits.max_queue_s * cores / (1 + waiting) - edge_s))
         allowance_s = min(share_s, max(room_s, costs.least_s))
-        return math.inf if allowance_s >= full_s else allowance_s
+        return math.inf if allowance_s >= costs.full_s else allowance_s
 
     def _floor_s(self) -> float:
         return max(self._costs.least_s, self._limits.floor * self._costs.full_s)

@@ -10,11 +10,10 @@ floor       load alone makes no answer smaller than this: beyond it, calls are r
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
 from collections.abc import Iterable
 
-USE = 0.87  # of the processor that answers are planned with; the rest is for what the estimates miss
-CONFIDENCE = 0.995
+USE = 0.82  # of the processor that answers are planned with; the rest is for what the estimates miss
+CONFIDENCE = 0.998
 MOST_COUNTED = 64
 
 
@@ -31,14 +30,21 @@ def line_share_s(now_s: float, deadlines_s: Iterable[float], cores: float, edge_
     return share_s - edge_s
 
 
-def newcomers_room_s(budget_s: float, arrivals_per_s: float, planned_s: float, least_s: float) -> float:
-    """Seconds that a call may use so that those who come meanwhile, and allow `budget_s`, still get `least_s` each. May be negative."""
-    return budget_s - most_arrivals(arrivals_per_s * min(planned_s, budget_s)) * least_s
+def newcomers_room_s(budget_s: float, arrivals_per_s: float, least_s: float) -> float:
+    """Seconds that a call may use so that those who come meanwhile, and allow `budget_s`, still get `least_s` each. May be negative.
 
-
-def most_arrivals(mean: float) -> int:
-    """How many arrivals are not exceeded with CONFIDENCE where `mean` are expected of a Poisson stream; counted up to MOST_COUNTED."""
-    return bisect_right(_MEANS, mean)
+    Who comes as number j while it runs is answered at its end + j * least_s. That is too late if he came earlier than budget_s before, which j
+    arrivals of a Poisson stream do within x seconds with a chance of at most 1 - CONFIDENCE while arrivals_per_s * x <= _MEANS[j - 1].
+    """
+    if arrivals_per_s <= 0.0:
+        return math.inf
+    room_s = math.inf
+    for number, mean in enumerate(_MEANS, 1):
+        after_s = budget_s + mean / arrivals_per_s - number * least_s
+        if after_s >= room_s:  # convex in the number: from here on it only grows
+            break
+        room_s = after_s
+    return room_s
 
 
 def _greatest_mean(most: int) -> float:
@@ -51,4 +57,4 @@ def _greatest_mean(most: int) -> float:
     return low
 
 
-_MEANS = [_greatest_mean(most) for most in range(MOST_COUNTED)]
+_MEANS = [_greatest_mean(most) for most in range(MOST_COUNTED)]  # of 0, 1, 2 ... arrivals

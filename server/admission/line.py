@@ -27,7 +27,7 @@ class WaitingLine:
         self._batch: list[Entry] = []
         self._running: dict[Ticket, None] = {}
         self._order = count()
-        self._was_empty_s = 0.0
+        self._since_s = [0.0, 0.0]  # when somebody began to wait where nobody did: interactive, batch
 
     def __len__(self) -> int:
         return len(self._interactive) + len(self._batch)
@@ -41,15 +41,16 @@ class WaitingLine:
         """How many run."""
         return len(self._running)
 
-    def standing_s(self, now_s: float) -> float:
-        """For how long somebody has been waiting without a break."""
-        return now_s - self._was_empty_s if self._interactive or self._batch else 0.0
+    def standing_s(self, now_s: float, batch: bool) -> float:
+        """For how long somebody of that kind has been waiting without a break."""
+        return now_s - self._since_s[batch] if self.waiting(batch) else 0.0
 
     def put(self, ticket: Ticket) -> None:
         """Let a call wait."""
-        if not len(self):
-            self._was_empty_s = ticket.arrived_s
-        insort(self._batch if ticket.batch else self._interactive, (ticket.deadline_s, next(self._order), ticket))
+        line = self._batch if ticket.batch else self._interactive
+        if not line:
+            self._since_s[ticket.batch] = self._clock()
+        insort(line, (ticket.deadline_s, next(self._order), ticket))
 
     def take(self) -> Ticket | None:
         """The call that runs next; None when nobody waits, or as many run as may."""

@@ -8,9 +8,9 @@ TOLERANCE = 1.5  # calls may get slower by so much before fewer of them run
 SMOOTHING = 0.2
 LONG_MEMORY = 600  # samples
 LEAST_GRADIENT = 0.5
-LOOK_S = 0.1  # how often the use of the processor is read
+LOOK_S = 0.1  # how often the use of the processor is read, and the limit moved by it
 IDLE, BUSY = 0.7, 0.9  # shares of the processor; between them the limit stays
-SHRINK = 0.1  # per call while the processor is busy
+SHRINK = 0.2  # of the limit, at least one call, while the processor is busy
 
 
 class RunLimit:
@@ -29,7 +29,6 @@ class RunLimit:
         self._limit = float(least)
         self._long_s = 0.0
         self._looked_at_s, self._looked_used_s = clock(), used_s()
-        self._use = 1.0
 
     @property
     def calls(self) -> int:
@@ -38,24 +37,25 @@ class RunLimit:
 
     def note(self, duration_s: float, running: int, waiting: int) -> None:
         """A call is over after `duration_s`; `running` ran then, this one included, and `waiting` waited."""
-        self._look()
         self._long_s += (duration_s - self._long_s) / LONG_MEMORY if self._long_s else duration_s
-        if duration_s > 0.0 and self._long_s > 2.0 * duration_s:
+        if self._long_s > 2.0 * duration_s:
             self._long_s *= 0.95  # as Gradient2 does: come down soon after a slow time
-        if running < self._limit / 2:
-            return
-        gradient = max(LEAST_GRADIENT, min(1.0, TOLERANCE * self._long_s / duration_s)) if duration_s > 0.0 else 1.0
-        wanted = self._limit * gradient
-        if waiting and self._use < IDLE:
-            wanted += 1.0
-        elif self._use > BUSY:
-            wanted -= SHRINK / SMOOTHING
-        self._limit = min(float(self.most), max(float(self.least), self._limit + SMOOTHING * (wanted - self._limit)))
+        if running >= self._limit / 2:
+            gradient = max(LEAST_GRADIENT, min(1.0, TOLERANCE * self._long_s / max(duration_s, 1e-9)))
+            self._move(self._limit * SMOOTHING * (gradient - 1.0) + self._step(waiting))
 
-    def _look(self) -> None:
+    def _move(self, by: float) -> None:
+        self._limit = min(float(self.most), max(float(self.least), self._limit + by))
+
+    def _step(self, waiting: int) -> float:
+        """Where the use of the processor since the last look moves the limit to."""
         now_s = self._clock()
         passed_s = now_s - self._looked_at_s
-        if passed_s >= LOOK_S:
-            used_s = self._used_s()
-            self._use = (used_s - self._looked_used_s) / (passed_s * self.least)
-            self._looked_at_s, self._looked_used_s = now_s, used_s
+        if passed_s < LOOK_S:
+            return 0.0
+        used_s = self._used_s()
+        use = (used_s - self._looked_used_s) / (passed_s * self.least)
+        self._looked_at_s, self._looked_used_s = now_s, used_s
+        if use > BUSY:
+            return -max(1.0, SHRINK * self._limit)
+        return 1.0 if waiting and use < IDLE else 0.0
