@@ -56,7 +56,7 @@ class Settings:
     )
     max_queue_ms: float = field(
         default=20.0,
-        metadata=_rules("least work that may wait for one worker for long, in time; a short burst may bring five times as much", (1, 10_000)),
+        metadata=_rules("work that may wait for a worker, in time, each call at its smallest; five times as much in a burst", (0.1, 10_000)),
     )
     brown_out_floor: float = field(
         default=0.1, metadata=_rules("load alone makes no answer cheaper than this share of a full one; beyond it, calls are refused", (0, 1))
