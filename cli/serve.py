@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from dataclasses import fields
+from dataclasses import MISSING, fields
 
 from server.settings import Settings
 from server.settings_sources import CONFIG, read_settings
@@ -29,7 +29,7 @@ def add_setting_flags(parser: argparse.ArgumentParser, without: frozenset[str] =
         if item.name in without:
             continue
         flag = "--" + item.name.replace("_", "-")
-        text = item.metadata["help"] + ("" if item.default is None else f" (default: {_shown(item.default)})")
+        text = item.metadata["help"] + ("" if item.default in (None, MISSING) else f" (default: {_shown(item.default)})")
         if item.type == "bool":
             parser.add_argument(flag, action=argparse.BooleanOptionalAction, help=text)
         else:
@@ -50,5 +50,15 @@ def _shown(value: object) -> str:
 
 
 def _metavar(name: str, choices: tuple[str, ...]) -> str:
-    kinds = {"bundle": "DIR", "bundles": "DIR", "ready_file": "FILE", "drill_file": "FILE", "tls_cert": "FILE", "tls_key": "FILE", "host": "ADDRESS"}
+    kinds = {
+        "bundle": "DIR",
+        "bundles": "DIR",
+        "ready_file": "FILE",
+        "drill_file": "FILE",
+        "tls_cert": "FILE",
+        "tls_key": "FILE",
+        "host": "ADDRESS",
+        "quotas": "NAME=RATE,...",
+        "quota_caller_key": "KEY",
+    }
     return "|".join(choices) or kinds.get(name, "ADDRESS" if name.endswith("_host") else "N")

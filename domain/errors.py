@@ -11,6 +11,7 @@ EarshotError
 |   |-- Overloaded              come back later
 |   |-- NotServing              draining, or not ready
 |   |-- UnknownService          ask about a service that is there
+|   |-- QuotaExceeded           come less often
 |   `-- LimitReached            do less at a time
 |-- StageFailure                a stage broke its contract; the stage wrapper degrades or gives up
 |-- ArtifactError               a file that build, verify or serve reads is bad
@@ -93,6 +94,14 @@ class Canceled(RequestError):
 
 class Overloaded(RequestError):
     """The server sheds load."""
+
+    def __init__(self, message: str, retry_after_s: float) -> None:
+        super().__init__(message, {"retry_after_s": f"{retry_after_s:g}"})
+        self.retry_after_s = retry_after_s
+
+
+class QuotaExceeded(RequestError):
+    """The caller makes more calls than it may."""
 
     def __init__(self, message: str, retry_after_s: float) -> None:
         super().__init__(message, {"retry_after_s": f"{retry_after_s:g}"})

@@ -20,7 +20,7 @@ from server.rpc.health import Health
 from server.rpc.options import server_options
 from server.rpc.reception import Reception
 from server.rpc.reflection import ALPHA, V1, Reflection
-from server.rpc.request_pool import RequestPool
+from server.rpc.request_pool import job_pool
 from server.settings import Settings
 from server.telemetry.board import Board
 from server.telemetry.exposition import BoardCollector, GroupCollector
@@ -39,7 +39,7 @@ class ControlPlane:
         self.health = Health([SERVICE, DATA_SERVICE])
         self._reflection = Reflection([SERVICE, HEALTH])
         # grpcio asks a pool for `submit` and nothing else
-        reception = cast("ThreadPoolExecutor", Reception(bounded(RequestPool(THREADS, "control"), MAX_CALLS)))
+        reception = cast("ThreadPoolExecutor", Reception(bounded(job_pool(THREADS, "control"), MAX_CALLS)))
         self._server = grpc.server(reception, options=server_options(share_port=False))
         methods = BundleMethods(state, desired, lambda: known_bundles(settings))
         handlers = [grpc.method_handlers_generic_handler(SERVICE, methods.handlers())]

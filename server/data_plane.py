@@ -12,8 +12,8 @@ import grpc
 
 from domain.errors import ConfigurationError
 from engine.recommend import Engine
+from server.admission_setup import admission_desk
 from server.assignment import Assignment
-from server.rpc.admission import bounded
 from server.rpc.decode import deserialize
 from server.rpc.encode import ResponseEncoder
 from server.rpc.health import SERVICE as HEALTH
@@ -22,9 +22,8 @@ from server.rpc.options import server_options
 from server.rpc.outermost import unary
 from server.rpc.pulse import Pulse
 from server.rpc.reception import Reception
-from server.rpc.recommend import DeadlineRules, RecommendHandler, Recorder
+from server.rpc.recommend import RecommendHandler, Recorder
 from server.rpc.reflection import ALPHA, V1, Reflection
-from server.rpc.request_pool import RequestPool
 from server.settings import Settings
 from server.telemetry.access_log import AccessLog
 from server.telemetry.board import Board
@@ -32,6 +31,7 @@ from server.telemetry.meter import Meter
 
 SERVICE = "earshot.v1.RecommendationService"
 METHOD = "RecommendCreators"
+WATCH_S = 0.25
 STREAM_END_S = 0.2  # streams that have not ended by themselves by then are canceled
 
 
@@ -44,13 +44,12 @@ class DataPlane:
         self._pulse = Pulse(settings.threads, time.monotonic)
         self._health = Health([SERVICE], alive=lambda: not self.stuck())
         self._reflection = Reflection([SERVICE, HEALTH]) if settings.reflection else None
-        self._pool = RequestPool(settings.threads, thread_name_prefix="request")
+        self.meter = Meter(Board(assignment.board_fd, settings.workers).row(place))
+        self._desk = admission_desk(engine.costs, settings, self.meter)
         # grpcio asks a pool for `submit` and nothing else
-        reception = cast("ThreadPoolExecutor", Reception(bounded(self._pool, settings.max_pending_requests)))
-        self._server = grpc.server(reception, options=server_options(share_port=True))
+        self._server = grpc.server(cast("ThreadPoolExecutor", Reception(self._desk)), options=server_options(share_port=True))
         self._access_log = AccessLog(settings.access_logs_per_s, assignment.user_hash_key, time.monotonic)
         self._stopped = threading.Event()
-        self.meter = Meter(Board(assignment.board_fd, settings.workers).row(place))
         behavior = unary(self._handler(engine).recommend_creators)
         method: grpc.RpcMethodHandler[Any, Any] = grpc.unary_unary_rpc_method_handler(behavior, deserialize, None)  # answers come serialised
         services = [grpc.method_handlers_generic_handler(SERVICE, {METHOD: method})]
@@ -60,16 +59,15 @@ class DataPlane:
         self._server.add_generic_rpc_handlers(services)
 
     def _handler(self, engine: Engine) -> RecommendHandler:
-        settings = self._assignment.settings
-        rules = DeadlineRules(settings.default_deadline_ms / 1e3, settings.max_deadline_ms / 1e3, settings.reply_reserve_ms / 1e3)
         encoder = ResponseEncoder(engine.creators, engine.bundle.manifest.version, os.getpid(), engine.diagnose)
-        return RecommendHandler(engine, encoder, rules, Recorder(self.meter, self._access_log, self._pulse), time.monotonic)
+        return RecommendHandler(engine, encoder, Recorder(self.meter, self._access_log, self._pulse), time.monotonic)
 
     def start(self) -> None:
         """Listen, and report SERVING."""
         listen(self._server, self._assignment.address, self._assignment.settings)
         self._server.start()
         threading.Thread(target=self._access_log.keep_flushing, args=(self._stopped,), name="access-log", daemon=True).start()
+        threading.Thread(target=self._keep_watching, name="admission", daemon=True).start()
         self._health.set_serving(True)
 
     def report_not_serving(self) -> None:
@@ -78,11 +76,17 @@ class DataPlane:
 
     def idle(self) -> bool:
         """Whether no request waits or runs."""
-        return self._pulse.idle() and not self._pool.backlog()
+        return self._pulse.idle() and not self._desk.pool.backlog()
 
     def stuck(self) -> bool:
         """Whether every request thread has hung for so long that health says NOT_SERVING."""
         return self._pulse.stuck()
+
+    def _keep_watching(self) -> None:
+        """Show how the admission stands, and let calls run that wait behind one which hangs, until the worker ends."""
+        while not self._stopped.wait(WATCH_S):
+            self.meter.show(self._desk.policy.gauges(time.monotonic()))
+            self._desk.pool.nudge()
 
     def flush_logs(self) -> None:
         """Write what is still to be written, before the process ends."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -13,6 +15,7 @@ from domain.errors import ConfigurationError
 from server.cores import usable_core_count
 
 PORT_LIMITS = (0, 65535)
+_METADATA_KEY = re.compile(r"[a-z0-9_.-]+")
 
 
 def _rules(help_text: str, limits: tuple[float, float] | None = None, choices: tuple[str, ...] = ()) -> Mapping[str, Any]:
@@ -44,6 +47,26 @@ class Settings:
     max_pending_requests: int = field(
         default=64, metadata=_rules("requests that wait for a thread of one worker before it refuses more", (1, 10_000))
     )
+    admission: str = field(
+        default="adaptive",
+        metadata=_rules(
+            "adaptive: smaller answers under load, then refusals; bounded: refusals when max_pending_requests wait; off: neither, to compare with",
+            choices=("adaptive", "bounded", "off"),
+        ),
+    )
+    max_queue_ms: float = field(
+        default=20.0,
+        metadata=_rules("work that may wait for a worker, in time, each call at its smallest; five times as much in a burst", (0.1, 10_000)),
+    )
+    brown_out_floor: float = field(
+        default=0.1, metadata=_rules("load alone makes no answer cheaper than this share of a full one; beyond it, calls are refused", (0, 1))
+    )
+    quotas: dict[str, float] = field(
+        default_factory=dict, metadata=_rules("calls per second and worker by caller, as team-a=500,default=100; default is for all others")
+    )
+    quota_caller_key: str = field(default="earshot-caller", metadata=_rules("the metadata key under which callers send their name"))
+    quota_burst_s: float = field(default=1.0, metadata=_rules("seconds' worth of its quota that a caller may use at once", (0, 3600)))
+    quota_dry_run: bool = field(default=False, metadata=_rules("count the calls above the quotas and refuse none"))
     drain_wait_ms: int = field(
         default=200, metadata=_rules("after a stop was asked: how long to report NOT_SERVING and still take calls", (0, 600_000))
     )
@@ -89,6 +112,7 @@ def checked(settings: Settings) -> Settings:
         _check_one(item.name, getattr(settings, item.name), item.metadata)
     _check_bundle(settings)
     _check_times(settings)
+    _check_quotas(settings)
     _check_exposure(settings)
     _check_ready_file(settings.ready_file)
     return settings
@@ -118,6 +142,15 @@ def _check_times(settings: Settings) -> None:
         raise ConfigurationError(
             f"reply_reserve_ms is {settings.reply_reserve_ms:g}, which leaves nothing of default_deadline_ms, which is {settings.default_deadline_ms}"
         )
+
+
+def _check_quotas(settings: Settings) -> None:
+    for caller, rate in settings.quotas.items():
+        if not 0 <= rate < math.inf:
+            raise ConfigurationError(f'the quota of "{caller}" in quotas is {rate}; it must be finite and not negative')
+    key = settings.quota_caller_key
+    if _METADATA_KEY.fullmatch(key) is None or key.endswith("-bin") or key.startswith("grpc-"):
+        raise ConfigurationError(f'quota_caller_key is "{key}"; it must be a metadata key: a-z, 0-9, "-", "_" and ".", not grpc-... and not ...-bin')
 
 
 def _check_ready_file(file: Path | None) -> None:

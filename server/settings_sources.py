@@ -61,7 +61,14 @@ def _refuse_unknown(given: Iterable[str], known: Iterable[str], label: Callable[
 
 
 def _reader(type_name: str) -> Callable[[Any, str], Any]:
-    readers: dict[str, Callable[[Any, str], Any]] = {"str": _text, "int": _integer, "float": _number, "bool": _switch, "Path | None": _path}
+    readers: dict[str, Callable[[Any, str], Any]] = {
+        "str": _text,
+        "int": _integer,
+        "float": _number,
+        "bool": _switch,
+        "Path | None": _path,
+        "dict[str, float]": _rates,
+    }
     return readers[type_name]
 
 
@@ -92,6 +99,16 @@ def _switch(value: Any, label: str) -> bool:
     if str(value).lower() not in switches:
         raise _malformed(label, value, "true or false")
     return switches[str(value).lower()]
+
+
+def _rates(value: Any, label: str) -> dict[str, float]:
+    """A table of numbers, or the same as text: name=1.5,other=2."""
+    if isinstance(value, str):
+        pairs = [pair.rpartition("=") for pair in value.split(",") if pair.strip()]
+        value = {name.strip(): number.strip() for name, _, number in pairs}
+    if not isinstance(value, dict) or "" in value:
+        raise _malformed(label, value, "a table of numbers, or name=number,other=number")
+    return {name: _number(number, f"{name} in {label}") for name, number in value.items()}
 
 
 def _path(value: Any, label: str) -> Path:

@@ -18,6 +18,7 @@ from domain.errors import (
     LimitReached,
     NotServing,
     Overloaded,
+    QuotaExceeded,
     RequestError,
     UnknownService,
     UnknownUser,
@@ -45,6 +46,7 @@ CODES: Mapping[type[RequestError], tuple[grpc.StatusCode, types_pb2.ErrorReason.
     Overloaded: (_Code.UNAVAILABLE, types_pb2.ERROR_REASON_OVERLOADED),
     NotServing: (_Code.UNAVAILABLE, types_pb2.ERROR_REASON_NOT_SERVING),
     UnknownService: (_Code.NOT_FOUND, types_pb2.ERROR_REASON_UNKNOWN_SERVICE),
+    QuotaExceeded: (_Code.RESOURCE_EXHAUSTED, types_pb2.ERROR_REASON_QUOTA_EXCEEDED),
     LimitReached: (_Code.RESOURCE_EXHAUSTED, types_pb2.ERROR_REASON_LIMIT_REACHED),
 }
 
@@ -55,6 +57,7 @@ class Status(grpc.Status):
     def __init__(self, code: grpc.StatusCode, details: str, trailing_metadata: tuple[tuple[str, str | bytes], ...]) -> None:
         self.code = code
         self.details = details
+        self.encoded_details = details.encode()
         self.trailing_metadata = trailing_metadata
 
 
@@ -77,7 +80,7 @@ def _extra_details(problem: RequestError) -> list[Message]:
             for v in problem.violations[:MAX_VIOLATIONS]
         ]
         return [error_details_pb2.BadRequest(field_violations=violations)]
-    if isinstance(problem, Overloaded):
+    if isinstance(problem, (Overloaded, QuotaExceeded)):
         wait = error_details_pb2.RetryInfo()
         wait.retry_delay.FromNanoseconds(round(problem.retry_after_s * 1e9))
         return [wait]
@@ -97,8 +100,7 @@ def _status(code: grpc.StatusCode, text: str, details: list[Message]) -> Status:
         packed.Pack(detail)
         message.details.append(packed)
     metadata: tuple[tuple[str, str | bytes], ...] = ((DETAILS_KEY, message.SerializeToString()),)
-    if code is _Code.UNAVAILABLE:
-        metadata += tuple(_pushback(details))
+    metadata += tuple(_pushback(details))
     return Status(code, text, metadata)
 
 

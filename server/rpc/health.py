@@ -15,7 +15,7 @@ from server.rpc.admission import bounded
 from server.rpc.outermost import stream, unary
 from server.rpc.reading import decoded, reader
 from server.rpc.reception import at_desk
-from server.rpc.request_pool import RequestPool
+from server.rpc.request_pool import job_pool
 from server.rpc.streams import StreamGate
 
 SERVICE = "grpc.health.v1.Health"
@@ -44,7 +44,7 @@ class Health:
         self._alive = alive
         self._draining = False
         self._watching: set[threading.Event] = set()  # one for each Watch, set when it should look again
-        self._checks = bounded(RequestPool(CHECK_THREADS, "check"), MAX_WAITING_CHECKS)
+        self._checks = bounded(job_pool(CHECK_THREADS, "check"), MAX_WAITING_CHECKS)
         self.gate = StreamGate(MAX_WATCHES, "watch")
 
     def set_serving(self, serving: bool, services: Iterable[str] | None = None) -> None:

@@ -10,6 +10,7 @@ tests/unit/server/test_reception.py fails when a new one differs.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
@@ -20,7 +21,7 @@ from grpc import _server as grpc_server
 from grpc._cython import cygrpc  # type: ignore[attr-defined]  # compiled, without stubs
 
 from server.rpc.errors import Status
-from server.rpc.request_pool import Finished, RequestPool
+from server.rpc.request_pool import Finished, Job, RequestPool
 
 Request = TypeVar("Request")
 Answer = TypeVar("Answer")
@@ -31,21 +32,93 @@ MAX_INCOMPLETE = 1000
 _NO_MESSAGE = b"the method wants exactly one request message"
 
 
+class Incoming:
+    """One call, as the polling thread takes it in. `refuse` and `answer`: one of them, once; both from any thread.
+
+    arrived_s, deadline_s: room for the desk to note, by its own clock, when the headers came and until when the call must be answered.
+    """
+
+    __slots__ = ("_arguments", "_event", "_respond", "_run", "_state", "arrived_s", "deadline_s", "desk")
+
+    def __init__(self, run: Callable[..., None], respond: Callable[..., None], call: tuple[Any, ...], desk: Desk) -> None:
+        self._event, self._state, *self._arguments = call  # behavior, argument thunk, deserializer, serializer
+        self._run, self._respond = run, respond
+        self.desk = desk
+        self.arrived_s = self.deadline_s = 0.0
+
+    def time_left_s(self) -> float:
+        """Until the caller's deadline, by the wall clock, which may jump: ask once. Negative when it has passed."""
+        left_s: float = self._event.call_details.deadline - time.time()
+        return left_s
+
+    def metadata(self, key: str) -> str:
+        """What the caller sent under a key; empty without."""
+        return next((value for name, value in self._event.invocation_metadata or () if name == key), "")
+
+    def active(self) -> bool:
+        """Whether the caller still waits. Costs no lock: two looks, of which each is whole."""
+        active: bool = grpc_server._is_rpc_state_active(self._state)  # noqa: SLF001  # see above
+        return active
+
+    def refuse(self, refusal: Status) -> None:
+        """Answer with a status; nothing of the request is read."""
+        code = grpc_common.STATUS_CODE_TO_CYGRPC_STATUS_CODE[refusal.code]
+        state = self._state
+        with state.condition:
+            state.trailing_metadata = refusal.trailing_metadata
+            grpc_server._abort(state, self._event.call, code, refusal.encoded_details)  # noqa: SLF001  # see above
+
+    def answer(self, argument: Any = None) -> None:
+        """Run the method, on `argument` in place of the message where there is one."""
+        behavior, thunk, *codecs = self._arguments
+        self._run(self._respond, self._event, self._state, behavior, thunk if argument is None else lambda: argument, *codecs)
+
+    def receive(self, incomplete: dict[Incoming, None]) -> None:
+        """Let the message come, then hand the call on to its desk; in `incomplete` until then."""
+        event, state = self._event, self._state
+        note_message = grpc_server._receive_message(state, event.call, self._arguments[2])  # noqa: SLF001  # see above
+
+        def arrived(message_event: Any) -> Any:
+            incomplete.pop(self, None)
+            outcome = note_message(message_event)
+            if _whole(event, state):
+                self.desk.take(self)
+            return outcome
+
+        with state.condition:
+            event.call.start_server_batch((cygrpc.ReceiveMessageOperation(0),), arrived)
+            state.due.add(grpc_server._RECEIVE_MESSAGE_TOKEN)  # noqa: SLF001  # see above
+        incomplete[self] = None
+
+    def cancel(self) -> None:
+        """End it without an answer."""
+        self._event.call.cancel()
+
+    def answer_message(self) -> None:
+        """Run the method on its message, which is whole."""
+        self.answer(self.taken())
+
+    def taken(self) -> Any:
+        """The message, which is not kept any longer."""
+        with self._state.condition:
+            request, self._state.request = self._state.request, None
+            return request
+
+
 class Desk(Protocol):
     """Where the calls of some methods are answered. Asked by the polling thread alone."""
-
-    @property
-    def pool(self) -> RequestPool:
-        """The threads that answer."""
-        ...
 
     @property
     def whole(self) -> bool:
         """Whether a request is one message, to be received first. False: the method reads a stream of them itself."""
         ...
 
-    def refusal(self) -> Status | None:
-        """Why a call that comes now cannot be taken; None when it can."""
+    def refusal(self, call: Incoming, /) -> Status | None:
+        """Why a call whose headers are there cannot be taken; None when it can."""
+        ...
+
+    def take(self, call: Incoming, /) -> None:
+        """See that a call is answered, or refused, once it is as whole as it must be. Many may have come since its headers."""
         ...
 
 
@@ -63,14 +136,21 @@ def at_desk(method: Method[Request, Answer], desk: Desk) -> Method[Request, Answ
 class BoundedDesk:
     """Takes calls while fewer than `limit` wait for one of the pool's threads."""
 
-    pool: RequestPool
+    pool: RequestPool[Job]
     limit: int
     full: Status
     whole: bool = True
 
-    def refusal(self) -> Status | None:
+    def refusal(self, _call: Incoming) -> Status | None:
         """The refusal while the limit is reached."""
         return self.full if self.pool.backlog() >= self.limit else None
+
+    def take(self, call: Incoming) -> None:
+        """Hand it to a thread."""
+        if self.pool.backlog() >= self.limit:
+            call.refuse(self.full)
+        else:
+            self.pool.put(Job(call.answer_message if self.whole else call.answer, ()))
 
 
 class Reception:
@@ -81,50 +161,27 @@ class Reception:
 
     def __init__(self, default: Desk) -> None:
         self._default = default
-        self._incomplete: dict[Any, Any] = {}  # state -> call, the oldest first
+        self._incomplete: dict[Incoming, None] = {}  # the oldest first
 
     def submit(self, run: Callable[..., None], respond: Callable[..., None], *call: Any) -> Finished:
         """What grpcio calls when the headers of a call are there. call: event, state, behavior, argument thunk, deserializer, serializer.
 
         The future that grpcio gets back serves it to count calls, which is not wanted here: it is over already.
         """
-        event, state, behavior, *_ = call
-        desk: Desk = getattr(behavior, "desk", self._default)
-        refusal = desk.refusal()
+        desk: Desk = getattr(call[2], "desk", self._default)
+        incoming = Incoming(run, respond, call, desk)
+        refusal = desk.refusal(incoming)
         if refusal is not None:
-            _refuse(event, state, refusal)
+            incoming.refuse(refusal)
         elif desk.whole:
-            self._receive(run, respond, call)
+            incoming.receive(self._incomplete)
+            if len(self._incomplete) > MAX_INCOMPLETE:
+                oldest = next(iter(self._incomplete))
+                del self._incomplete[oldest]
+                oldest.cancel()
         else:
-            desk.pool.submit(run, respond, *call)
+            desk.take(incoming)
         return OVER
-
-    def _receive(self, run: Callable[..., None], respond: Callable[..., None], call: tuple[Any, ...]) -> None:
-        event, state, behavior, _, deserialize, serialize = call
-        note_message = grpc_server._receive_message(state, event.call, deserialize)  # noqa: SLF001  # see above
-
-        def arrived(message_event: Any) -> Any:
-            self._incomplete.pop(state, None)
-            outcome = note_message(message_event)
-            if _whole(event, state):
-                self._hand_on(run, respond, (event, state, behavior, lambda: _taken(state), deserialize, serialize))
-            return outcome
-
-        with state.condition:
-            event.call.start_server_batch((cygrpc.ReceiveMessageOperation(0),), arrived)
-            state.due.add(grpc_server._RECEIVE_MESSAGE_TOKEN)  # noqa: SLF001  # see above
-        self._incomplete[state] = event.call
-        if len(self._incomplete) > MAX_INCOMPLETE:
-            self._incomplete.pop(next(iter(self._incomplete))).cancel()
-
-    def _hand_on(self, run: Callable[..., None], respond: Callable[..., None], call: tuple[Any, ...]) -> None:
-        event, state, behavior, *_ = call
-        desk: Desk = getattr(behavior, "desk", self._default)
-        refusal = desk.refusal()  # many may have arrived since the headers
-        if refusal is None:
-            desk.pool.submit(run, respond, *call)
-        else:
-            _refuse(event, state, refusal)
 
 
 def _whole(event: Any, state: Any) -> bool:
@@ -135,20 +192,6 @@ def _whole(event: Any, state: Any) -> bool:
         if state.request is None and state.client is grpc_server._CLOSED:  # noqa: SLF001  # see above
             grpc_server._abort(state, event.call, cygrpc.StatusCode.unimplemented, _NO_MESSAGE)  # noqa: SLF001  # see above
         return state.request is not None
-
-
-def _taken(state: Any) -> Any:
-    with state.condition:
-        request, state.request = state.request, None
-        return request
-
-
-def _refuse(event: Any, state: Any, refusal: Status) -> None:
-    """Answer from the polling thread: nothing of the request is read, no thread is needed."""
-    code = grpc_common.STATUS_CODE_TO_CYGRPC_STATUS_CODE[refusal.code]
-    with state.condition:
-        state.trailing_metadata = refusal.trailing_metadata
-        grpc_server._abort(state, event.call, code, refusal.details.encode())  # noqa: SLF001  # see above
 
 
 def _over() -> Finished:

@@ -10,11 +10,12 @@ from typing import Protocol
 import grpc
 
 from domain.deadline import Clock, Deadline
-from domain.errors import Canceled, DeadlinePassed, RequestError
+from domain.errors import RequestError
 from domain.request import RecommendRequest
 from domain.slate import Recommended
 from domain.terms import Terms
 from earshot.v1 import recommendation_service_pb2 as pb
+from server.admission.ticket import Ticket
 from server.rpc.decode import MAX_REQUEST_ID_BYTES, decode_request
 from server.rpc.encode import ResponseEncoder
 from server.rpc.errors import Status, status_of
@@ -25,8 +26,6 @@ from server.telemetry.access_log import AccessLog, Call
 from server.telemetry.logs import LOGGER
 from server.telemetry.meter import Meter
 
-NO_DEADLINE_S = 1e12  # without one grpcio reports about 9.2e18 seconds left
-
 
 class Recommends(Protocol):
     """What the edge needs of an engine."""
@@ -34,21 +33,6 @@ class Recommends(Protocol):
     def recommend(self, request: RecommendRequest, terms: Terms) -> Recommended:
         """A slate, or a RequestError."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class DeadlineRules:
-    """Which time limit a call gets, in seconds."""
-
-    default_s: float
-    max_s: float
-    reserve_s: float
-
-    def budget_s(self, remaining_s: float) -> float:
-        """The time that the engine may use when gRPC says `remaining_s`. Raises DeadlinePassed when none is left."""
-        if remaining_s <= 0.0:
-            raise DeadlinePassed("the deadline had passed before the call was taken; allow more time")
-        return (self.default_s if remaining_s > NO_DEADLINE_S else min(remaining_s, self.max_s)) - self.reserve_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,20 +47,18 @@ class Recorder:
 class RecommendHandler:
     """Answers RecommendCreators on the request's own thread; several at a time."""
 
-    def __init__(self, engine: Recommends, encoder: ResponseEncoder, rules: DeadlineRules, recorder: Recorder, clock: Clock) -> None:
+    def __init__(self, engine: Recommends, encoder: ResponseEncoder, recorder: Recorder, clock: Clock) -> None:
         self._engine = engine
         self._encoder = encoder
-        self._rules = rules
         self._recorder = recorder
         self._clock = clock
 
-    def recommend_creators(self, message: pb.RecommendCreatorsRequest | Undecodable, context: grpc.ServicerContext) -> bytes:
+    def recommend_creators(self, ticket: Ticket, _context: grpc.ServicerContext) -> bytes:
         """The serialised response, or Refused with a canonical code. Counts and logs every call, however it ends."""
-        call = Call(self._clock())
-        self._recorder.meter.begin()
+        call = Call(ticket.started_s)
         self._recorder.pulse.begin(call.arrived_s)
         try:
-            response = self._answer(call, message, context)
+            response = self._answer(call, ticket)
             call.code, call.code_name = 0, "OK"
         except BaseException as problem:  # noqa: BLE001  # whatever it was, it is counted under the code that the caller gets
             raise Refused(_status(problem, call)) from None
@@ -84,17 +66,16 @@ class RecommendHandler:
             self._record(call)
         return response
 
-    def _answer(self, call: Call, message: pb.RecommendCreatorsRequest | Undecodable, context: grpc.ServicerContext) -> bytes:
+    def _answer(self, call: Call, ticket: Ticket) -> bytes:
+        message: pb.RecommendCreatorsRequest | Undecodable = ticket.message
         if isinstance(message, pb.RecommendCreatorsRequest):
             call.request_id = message.request_id[:MAX_REQUEST_ID_BYTES]  # for the log, should it be refused
-        budget_s = self._rules.budget_s(context.time_remaining())
-        if not context.is_active():
-            raise Canceled("the caller has gone")
-        deadline = Deadline(call.arrived_s + budget_s, self._clock)
         request = decode_request(message, time.time())
         call.request_id, call.user_id = request.request_id, request.user_id
-        answer = self._engine.recommend(request, Terms(deadline, active=context.is_active))
-        call.answer = answer
+        terms = Terms(Deadline(ticket.deadline_s, self._clock), ticket.allowance_s, ticket.active)
+        begun_s = self._clock()
+        call.answer = answer = self._engine.recommend(request, terms)
+        ticket.engine_s = self._clock() - begun_s
         return self._encoder.encode(request.request_id, answer, message.view == pb.RESPONSE_VIEW_DIAGNOSTIC)  # type: ignore[union-attr]  # decoded
 
     def _record(self, call: Call) -> None:

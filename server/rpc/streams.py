@@ -10,7 +10,8 @@ import grpc
 
 from domain.errors import LimitReached, NotServing, Overloaded
 from server.rpc.errors import Status, status_of
-from server.rpc.request_pool import RequestPool
+from server.rpc.reception import Incoming
+from server.rpc.request_pool import Job, job_pool
 
 SPARE_THREADS = 2  # to refuse the streams above the limit
 MAX_UNSEEN = 100  # that wait for a thread at all: as many as one connection may open at once; more are refused without one
@@ -26,7 +27,7 @@ class StreamGate:
     """
 
     def __init__(self, limit: int, name: str, whole: bool = True) -> None:
-        self.pool = RequestPool(limit + SPARE_THREADS, thread_name_prefix=name)
+        self._pool = job_pool(limit + SPARE_THREADS, thread_name_prefix=name)
         self.whole = whole
         self._full = status_of(Overloaded(f"too many {name} streams are opened at a time; come back in {RETRY_AFTER_S:g} s", RETRY_AFTER_S))
         self._limit = limit
@@ -39,9 +40,16 @@ class StreamGate:
         """Whether nobody is let in any more."""
         return self._closed
 
-    def refusal(self) -> Status | None:
+    def refusal(self, _call: Incoming) -> Status | None:
         """Why no thread can even look at a stream that is opened now; None when one can."""
-        return self._full if self.pool.backlog() >= MAX_UNSEEN else None
+        return self._full if self._pool.backlog() >= MAX_UNSEEN else None
+
+    def take(self, call: Incoming) -> None:
+        """Hand it to a thread."""
+        if self._pool.backlog() >= MAX_UNSEEN:
+            call.refuse(self._full)
+        else:
+            self._pool.put(Job(call.answer_message if self.whole else call.answer, ()))
 
     @contextmanager
     def admit(self, context: grpc.ServicerContext) -> Iterator[None]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import mmap
 import os
 from collections.abc import Sequence
+from enum import IntEnum
 
 from domain.candidates import RemovalReason
 from domain.slate import DegradationReason, Stage
@@ -19,6 +20,28 @@ DURATION_BOUNDS_S = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.0
 BUCKET_COUNT = len(DURATION_BOUNDS_S) + 1
 HISTOGRAM_SIZE = BUCKET_COUNT + 1  # the last slot is the sum of all durations
 CODE_COUNT = 17  # canonical gRPC codes, 0 to 16
+
+
+class RefusalReason(IntEnum):
+    """Why a call of RecommendCreators was not worked on; each has the canonical code that its caller gets."""
+
+    OVERLOAD = 0
+    BATCH = 1
+    EXPIRED = 2
+    EXPIRED_WAITING = 3
+    CANCELED = 4
+    QUOTA = 5
+    QUOTA_DRY_RUN = 6
+
+
+REFUSAL_CODES = {  # QUOTA_DRY_RUN refuses nobody
+    RefusalReason.OVERLOAD: 14,
+    RefusalReason.BATCH: 14,
+    RefusalReason.EXPIRED: 4,
+    RefusalReason.EXPIRED_WAITING: 4,
+    RefusalReason.CANCELED: 1,
+    RefusalReason.QUOTA: 8,
+}
 
 RETRIEVED, PLANNED, RANKED, SERVED, RESERVED = range(5)
 CREATOR_COUNTS = ("retrieved", "planned", "ranked", "served", "reserve")
@@ -34,7 +57,14 @@ STAGE_DURATION = DURATION + HISTOGRAM_SIZE
 CREATORS = STAGE_DURATION + len(Stage) * HISTOGRAM_SIZE
 REMOVED = CREATORS + len(CREATOR_COUNTS)
 DEGRADATIONS = REMOVED + len(RemovalReason)
-COSTS = DEGRADATIONS + len(Stage) * len(DegradationReason)
+REFUSALS = DEGRADATIONS + len(Stage) * len(DegradationReason)
+WAIT = REFUSALS + len(RefusalReason)
+WAITING = WAIT + HISTOGRAM_SIZE
+RUN_LIMIT = WAITING + 1
+INTERACTIVE_RATE = RUN_LIMIT + 1
+BATCH_RATE = INTERACTIVE_RATE + 1
+HELD_BACK = BATCH_RATE + 1
+COSTS = HELD_BACK + 1
 SLOT_COUNT = COSTS + len(COST_STAGES) * len(COST_PARTS)
 
 
@@ -56,6 +86,10 @@ class Board:
     def row(self, place: int) -> memoryview[float]:
         """The writable slots of one place."""
         return self._slots[place * SLOT_COUNT : (place + 1) * SLOT_COUNT]
+
+    def greatest(self, slot: int) -> float:
+        """The greatest value of one slot over all places."""
+        return max(self.row(place)[slot] for place in range(self.place_count))
 
     def totals(self) -> Sequence[float]:
         """The sum over all places, by slot. Of what is no count, the slots from COSTS on, it means nothing: read the rows."""

@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 from domain.candidates import RemovalReason
 from domain.slate import DegradationReason, Stage
 from server.telemetry import board as slots
-from server.telemetry.board import Board
+from server.telemetry.board import REFUSAL_CODES, Board, RefusalReason
 
 CODE_NAMES = {code.value[0]: code.name for code in grpc.StatusCode}
 
@@ -28,7 +28,9 @@ class BoardCollector(Collector):
         """All families, from one reading of the board."""
         totals = self._board.totals()
         yield _requests(totals)
+        yield _refusals(totals)
         yield _durations(totals)
+        yield _waits(totals)
         yield _stages(totals)
         yield _creators(totals)
         yield _removed(totals)
@@ -38,6 +40,17 @@ class BoardCollector(Collector):
         unlogged.add_metric([], totals[slots.UNLOGGED])
         yield unlogged
         yield _costs([self._board.row(place) for place in range(self._board.place_count)])
+        yield from self._admission(totals)
+
+    def _admission(self, totals: Sequence[float]) -> Iterator[Metric]:
+        yield GaugeMetricFamily("earshot_requests_waiting", "Requests that wait for a thread now.", value=totals[slots.WAITING])
+        yield GaugeMetricFamily("earshot_run_limit", "Requests that may run at a time.", value=totals[slots.RUN_LIMIT])
+        rates = GaugeMetricFamily("earshot_arrivals_per_second", "Calls that come, of late, the refused ones included.", labels=["priority"])
+        rates.add_metric(["interactive"], totals[slots.INTERACTIVE_RATE])
+        rates.add_metric(["batch"], totals[slots.BATCH_RATE])
+        yield rates
+        held_back = "Share of a full answer's cost that load takes from one that starts now; of the worker that holds back most."
+        yield GaugeMetricFamily("earshot_brown_out_ratio", held_back, value=self._board.greatest(slots.HELD_BACK))
 
 
 class GroupCollector(Collector):
@@ -56,9 +69,25 @@ class GroupCollector(Collector):
 
 def _requests(totals: Sequence[float]) -> Metric:
     family = CounterMetricFamily("earshot_requests", "Calls of RecommendCreators by canonical code.", labels=["code"])
+    counts = dict(enumerate(totals[slots.REQUESTS : slots.REQUESTS + slots.CODE_COUNT]))
+    for reason, code in REFUSAL_CODES.items():
+        counts[code] += totals[slots.REFUSALS + reason]
     for code, name in CODE_NAMES.items():
-        if totals[slots.REQUESTS + code] or name == "OK":
-            family.add_metric([name], totals[slots.REQUESTS + code])
+        if counts[code] or name == "OK":
+            family.add_metric([name], counts[code])
+    return family
+
+
+def _refusals(totals: Sequence[float]) -> Metric:
+    family = CounterMetricFamily("earshot_refusals", "Calls of RecommendCreators on which no work was spent.", labels=["reason"])
+    for reason in RefusalReason:
+        family.add_metric([reason.name.lower()], totals[slots.REFUSALS + reason])
+    return family
+
+
+def _waits(totals: Sequence[float]) -> Metric:
+    family = HistogramMetricFamily("earshot_queue_wait_seconds", "Time from the headers of a call to a request thread, of those that reached one.")
+    family.add_metric([], *_histogram(totals, slots.WAIT))
     return family
 
 

@@ -10,7 +10,9 @@ import numpy as np
 
 from domain.diagnosis import CostLine
 from domain.slate import DegradationReason, Recommended
+from server.admission.policy import Gauges
 from server.telemetry.board import (
+    BATCH_RATE,
     BUCKET_COUNT,
     COST_PARTS,
     COST_STAGES,
@@ -19,17 +21,24 @@ from server.telemetry.board import (
     DEGRADATIONS,
     DURATION,
     DURATION_BOUNDS_S,
+    HELD_BACK,
     HISTOGRAM_SIZE,
     IN_FLIGHT,
+    INTERACTIVE_RATE,
     PLANNED,
     RANKED,
+    REFUSALS,
     REMOVED,
     REQUESTS,
     RESERVED,
     RETRIEVED,
+    RUN_LIMIT,
     SERVED,
     STAGE_DURATION,
     UNLOGGED,
+    WAIT,
+    WAITING,
+    RefusalReason,
 )
 
 
@@ -40,11 +49,25 @@ class Meter:
         self._row = row
         self._lock = threading.Lock()
         row[IN_FLIGHT] = 0.0  # whoever had this place before has died
+        self.show(Gauges())
 
-    def begin(self) -> None:
-        """A call has reached a request thread."""
+    def begin(self, waited_s: float) -> None:
+        """A call has reached a request thread, `waited_s` after its headers came."""
         with self._lock:
             self._row[IN_FLIGHT] += 1.0
+            self._observe(WAIT, waited_s)
+
+    def refuse(self, reason: RefusalReason) -> None:
+        """A call was not worked on."""
+        with self._lock:
+            self._row[REFUSALS + reason] += 1.0
+
+    def show(self, gauges: Gauges) -> None:
+        """How the admission stands now."""
+        row = self._row
+        row[WAITING], row[RUN_LIMIT] = gauges.waiting, gauges.limit
+        row[INTERACTIVE_RATE], row[BATCH_RATE] = gauges.interactive_per_s, gauges.batch_per_s
+        row[HELD_BACK] = 1.0 - gauges.allowance_share
 
     def end(self, code: int, duration_s: float, answer: Recommended | None, logged: bool) -> None:
         """The call is over with a canonical code after `duration_s`."""

@@ -121,6 +121,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The server has no service of that name to tell the health of. Code NOT_FOUND."""
     ERROR_REASON_LIMIT_REACHED: _ErrorReason.ValueType  # 11
     """A fixed limit of the server is reached, such as that of open streams. Code RESOURCE_EXHAUSTED."""
+    ERROR_REASON_QUOTA_EXCEEDED: _ErrorReason.ValueType  # 12
+    """The caller makes more calls than its quota allows; RetryInfo says when to come back. Code RESOURCE_EXHAUSTED."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """The reasons in the google.rpc.ErrorInfo of an error, with the domain "earshot" and without the prefix: "INVALID_REQUEST"."""
@@ -149,6 +151,8 @@ ERROR_REASON_UNKNOWN_SERVICE: ErrorReason.ValueType  # 10
 """The server has no service of that name to tell the health of. Code NOT_FOUND."""
 ERROR_REASON_LIMIT_REACHED: ErrorReason.ValueType  # 11
 """A fixed limit of the server is reached, such as that of open streams. Code RESOURCE_EXHAUSTED."""
+ERROR_REASON_QUOTA_EXCEEDED: ErrorReason.ValueType  # 12
+"""The caller makes more calls than its quota allows; RetryInfo says when to come back. Code RESOURCE_EXHAUSTED."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 
 @_typing.final

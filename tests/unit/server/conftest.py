@@ -10,11 +10,11 @@ from tests.unit.server.small_world import ToldEngine
 
 @pytest.fixture
 def edge():
-    """Opens data planes, `edge(act, **settings)`, and closes them after the test."""
+    """Opens data planes, `edge(act, costs=(least_s, full_s), **settings)`, and closes them after the test."""
     opened = []
 
-    def open_edge(act, **settings):
-        opened.append(Edge(ToldEngine(act), **settings))
+    def open_edge(act, costs=(0.0, 0.0), **settings):
+        opened.append(Edge(ToldEngine(act, costs), **settings))
         return opened[-1]
 
     yield open_edge

@@ -15,10 +15,12 @@ from earshot.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
 from server.assignment import Assignment
 from server.data_plane import SERVICE, DataPlane
 from server.ports import hold
+from server.rpc import admission
 from server.settings import Settings
 from server.telemetry.board import Board
 from tests.unit.server.small_world import recommended
 
+PUSHBACKS_MS = {f"{admission.RETRY_AFTER_S * share * 1e3:.0f}" for share in admission.SPREAD}
 REQUEST = pb.RecommendCreatorsRequest(request_id="r1", user=pb.User(user_id="listener-1"))
 
 
@@ -59,7 +61,7 @@ class Edge:
     @property
     def pool(self):
         """The request threads."""
-        return self.plane._pool
+        return self.plane._desk.pool
 
     def states(self):
         """The calls that grpcio knows of."""

@@ -16,6 +16,7 @@ EXAMPLES = [
     errors.DeadlinePassed("too late"),
     errors.Canceled("gone"),
     errors.Overloaded("busy", 0.25),
+    errors.QuotaExceeded("too often", 0.25),
     errors.NotServing("draining"),
     errors.UnknownService("not here", {"service": "x"}),
     errors.LimitReached("too many", {"limit": "8"}),

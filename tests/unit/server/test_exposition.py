@@ -24,9 +24,9 @@ def test_the_rows_of_all_workers_are_summed():
     board = Board.create(2)
     for place, duration_s in ((0, 0.004), (1, 0.3)):
         meter = Meter(board.row(place))
-        meter.begin()
+        meter.begin(0.002)
         meter.end(0, duration_s, recommended(degradations=(Degradation(Stage.RANK, DegradationReason.DEADLINE, 2, 1),)), logged=place == 0)
-    Meter(board.row(0)).begin()
+    Meter(board.row(0)).begin(0.002)
     got = samples(BoardCollector(board))
     assert got["earshot_requests_total", ("code", "OK")] == 2
     assert got["earshot_request_duration_seconds_count",] == 2
@@ -60,7 +60,7 @@ def test_every_cost_that_an_engine_tells_has_its_place():
 def test_a_duration_on_a_bound_falls_into_its_bucket():
     board = Board.create(1)
     meter = Meter(board.row(0))
-    meter.begin()
+    meter.begin(0.002)
     meter.end(4, 0.005, None, logged=True)
     got = samples(BoardCollector(board))
     assert got["earshot_request_duration_seconds_bucket", ("le", "0.005")] == 1
@@ -71,11 +71,11 @@ def test_a_duration_on_a_bound_falls_into_its_bucket():
 def test_a_worker_counts_on_where_the_one_before_stopped_but_has_nothing_in_flight():
     board = Board.create(1)
     first = Meter(board.row(0))
-    first.begin()
-    first.begin()
+    first.begin(0.002)
+    first.begin(0.002)
     first.end(0, 0.001, None, logged=True)
     second = Meter(board.row(0))
-    second.begin()
+    second.begin(0.002)
     second.end(0, 0.001, None, logged=True)
     got = samples(BoardCollector(board))
     assert (got["earshot_requests_total", ("code", "OK")], got["earshot_requests_in_flight",]) == (2, 0)

@@ -3,34 +3,41 @@
 import logging
 import threading
 
-from server.rpc.request_pool import Finished, RequestPool
+from server.rpc.request_pool import Finished, Job, job_pool
+
+
+def submit(pool, function, *arguments):
+    """Put one function; returns what is told when it is over."""
+    job = Job(function, arguments)
+    pool.put(job)
+    return job.finished
 
 
 def run(pool, function, *arguments):
     """One task to its end."""
     over = threading.Event()
-    pool.submit(function, *arguments).add_done_callback(lambda _: over.set())
+    submit(pool, function, *arguments).add_done_callback(lambda _: over.set())
     assert over.wait(5)
 
 
 def test_a_task_gets_its_arguments():
     got = []
-    run(RequestPool(1, "t"), lambda *arguments: got.append(arguments), 1, "two")
+    run(job_pool(1, "t"), lambda *arguments: got.append(arguments), 1, "two")
     assert got == [(1, "two")]
 
 
 def test_as_many_tasks_run_at_a_time_as_there_are_threads_and_the_rest_waits_in_order():
-    pool, gate, started, order = RequestPool(2, "t"), threading.Event(), threading.Semaphore(0), []
+    pool, gate, started, order = job_pool(2, "t"), threading.Event(), threading.Semaphore(0), []
 
     def block():
         started.release()
         gate.wait(5)
 
-    blocked = [pool.submit(block) for _ in range(2)]
+    blocked = [submit(pool, block) for _ in range(2)]
     assert all(started.acquire(timeout=5) for _ in blocked)
     done = threading.Semaphore(0)
     for number in range(10):
-        pool.submit(order.append, number).add_done_callback(lambda _: done.release())
+        submit(pool, order.append, number).add_done_callback(lambda _: done.release())
     assert pool.backlog() == 10
     gate.set()
     assert all(done.acquire(timeout=5) for _ in range(10))
@@ -39,18 +46,18 @@ def test_as_many_tasks_run_at_a_time_as_there_are_threads_and_the_rest_waits_in_
 
 
 def test_waiting_tasks_start_in_the_order_in_which_they_came():
-    pool, gate, order, done = RequestPool(1, "t"), threading.Event(), [], threading.Event()
-    pool.submit(gate.wait, 5)
+    pool, gate, order, done = job_pool(1, "t"), threading.Event(), [], threading.Event()
+    submit(pool, gate.wait, 5)
     for number in range(20):
-        pool.submit(order.append, number)
-    pool.submit(done.set)
+        submit(pool, order.append, number)
+    submit(pool, done.set)
     gate.set()
     assert done.wait(5)
     assert order == list(range(20))
 
 
 def test_under_light_load_one_warm_thread_does_all_the_work():
-    pool, threads = RequestPool(4, "t"), []
+    pool, threads = job_pool(4, "t"), []
     for _ in range(50):
         run(pool, lambda: threads.append(threading.get_ident()))
         while len(pool._idle) < pool._started:  # it announces before it takes its seat again
@@ -59,7 +66,7 @@ def test_under_light_load_one_warm_thread_does_all_the_work():
 
 
 def test_a_task_that_fails_is_logged_announced_and_does_not_end_its_thread(caplog):
-    pool = RequestPool(1, "t")
+    pool = job_pool(1, "t")
 
     def fail(kind):
         raise kind("on purpose")
@@ -84,11 +91,11 @@ def test_a_callback_added_after_the_end_is_called_at_once():
 
 
 def test_no_task_is_lost_between_many_submitters():
-    pool, done = RequestPool(3, "t"), threading.Semaphore(0)
+    pool, done = job_pool(3, "t"), threading.Semaphore(0)
 
     def submit_many():
         for _ in range(500):
-            pool.submit(lambda: None).add_done_callback(lambda _: done.release())
+            submit(pool, lambda: None).add_done_callback(lambda _: done.release())
 
     submitters = [threading.Thread(target=submit_many) for _ in range(4)]
     for thread in submitters:

@@ -32,6 +32,8 @@ def test_every_setting_can_come_from_each_source(tmp_path):
         "provider": "auto",
         "log_level": "debug",
         "ranker_form": "whole",
+        "admission": "bounded",
+        "quotas": "team-a=2.5,default=1",
     }
     for item in fields(Settings):
         if item.name in {"bundle", "bundles", "tls_cert", "tls_key"}:

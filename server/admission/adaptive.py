@@ -1,0 +1,127 @@
+"""The policy that keeps a worker at its full rate of useful work, whatever comes (docs/adr/0013-admission.md)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from server.admission.arrival_rate import ArrivalRate
+from server.admission.brown_out import USE, line_share_s, newcomers_room_s, rate_share_s
+from server.admission.line import WaitingLine
+from server.admission.policy import Costs, Gauges
+from server.admission.run_limit import RunLimit
+from server.admission.short_budget import ShortBudget
+from server.admission.ticket import Ticket
+
+RATE_MEMORY_S = 0.5  # the line tells of a spike at once; this tells of what lasts
+STANDING_S = 0.1  # a line that was never empty for so long is no burst any more
+BURST = 5  # so many times `max_queue_s` may wait for that long
+LEAST_LEFT = 0.05  # of the processor is assumed for batch calls even where interactive ones take all of it
+AIM = 0.5  # of `max_queue_s`: where a line that stands is brought back to
+HELD = 0.9  # answers take up to a tenth longer than they are planned to
+LOOKED_AT = 32  # of those that wait, when their shares are worked out
+FIRST_EDGE_S = 0.0003  # around an answer: decode, encode, gRPC; until it was measured
+POLLING_S = 0.0001  # of that on the polling thread, which nobody measures
+MOST_EDGE_S = 0.005
+EDGE_MEMORY = 32  # calls
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What was set. cores: that this worker has for itself. floor: share of the full answer below which load alone makes none smaller."""
+
+    cores: int
+    most_waiting: int
+    max_queue_s: float
+    floor: float
+
+
+class AdaptivePolicy:
+    """Smaller answers first, then fewer: `brown_out` says how small; who cannot be answered in time is refused on arrival.
+
+    The numbers of one call are worked out from looks at what other threads change meanwhile: each may be off by one call, none is kept.
+    """
+
+    def __init__(self, costs: Costs, line: WaitingLine, running: RunLimit, limits: Limits) -> None:
+        self._costs = costs
+        self._line = line
+        self._running = running
+        self._limits = limits
+        self._interactive, self._batch = ArrivalRate(RATE_MEMORY_S), ArrivalRate(RATE_MEMORY_S)
+        self._budget = ShortBudget()
+        self._edge_s = FIRST_EDGE_S
+
+    def open_to(self, now_s: float, deadline_s: float) -> bool:
+        """Whether an interactive call would be taken: of the others nobody knows yet that they are batch."""
+        if self._fits(now_s, deadline_s, batch=False):
+            return True
+        interactive, batch = self._interactive.per_s(now_s), self._batch.per_s(now_s)
+        share = interactive / (interactive + batch) if batch else 1.0
+        self._interactive.add(now_s, share)
+        self._batch.add(now_s, 1.0 - share)
+        return False
+
+    def admits(self, now_s: float, ticket: Ticket) -> bool:
+        """Whether it can be answered in time, and the line is short enough."""
+        (self._batch if ticket.batch else self._interactive).add(now_s)
+        if not ticket.batch:
+            self._budget.add(ticket.deadline_s - ticket.arrived_s)
+        return self._fits(now_s, ticket.deadline_s, ticket.batch)
+
+    def start(self, now_s: float, ticket: Ticket) -> bool:
+        """Give it its share; False when not even the least answer fits any more."""
+        left_s = ticket.deadline_s - now_s
+        waited = now_s - ticket.arrived_s > self._costs.least_s  # who came just now is the engine's to judge: it may know better than these costs
+        ticket.allowance_s = self._allowance_s(now_s, ticket.batch)
+        ticket.started_s = now_s
+        ticket.expected_end_s = now_s + min(ticket.allowance_s, self._costs.full_s, max(left_s, 0.0)) + self._edge_s
+        return left_s > (self._costs.least_s if waited else 0.0)
+
+    def finish(self, now_s: float, ticket: Ticket) -> None:
+        """Learn what lies around the answers, and how many may run."""
+        duration_s = now_s - ticket.started_s
+        if ticket.engine_s > 0.0:
+            edge_s = min(MOST_EDGE_S, duration_s - ticket.engine_s + POLLING_S)
+            self._edge_s += (edge_s - self._edge_s) / EDGE_MEMORY
+            self._running.note(duration_s, self._line.running, len(self._line))
+
+    def gauges(self, now_s: float) -> Gauges:
+        """For whoever watches; the allowance is that of an interactive call that would start now."""
+        allowance_s = self._allowance_s(now_s, batch=False)
+        share = 1.0 if math.isinf(allowance_s) else min(1.0, allowance_s / max(self._costs.full_s, 1e-9))
+        return Gauges(len(self._line), self._running.calls, self._interactive.per_s(now_s), self._batch.per_s(now_s), share)
+
+    def _fits(self, now_s: float, deadline_s: float, batch: bool) -> bool:
+        line, limits = self._line, self._limits
+        waiting, places = line.waiting(batch), self._running.calls
+        if not len(line) and line.running < places:
+            return True
+        least_s, left = self._costs.least_s + self._edge_s, self._left(now_s) if batch else 1.0
+        wait_s = (line.rest_s(now_s) + line.ahead_of(deadline_s, batch) * least_s) / (places * left)
+        if len(line) >= limits.most_waiting or now_s + wait_s + least_s > deadline_s:
+            return False
+        patience_s = limits.max_queue_s * left * (1 if line.standing_s(now_s, batch) > STANDING_S else BURST)
+        return waiting * (self._floor_s() + self._edge_s) <= patience_s * places
+
+    def _allowance_s(self, now_s: float, batch: bool) -> float:
+        costs, edge_s, floor_s, cores = self._costs, self._edge_s, self._floor_s(), self._limits.cores
+        rate = (self._batch if batch else self._interactive).per_s(now_s)
+        share_s = max(floor_s, rate_share_s(cores * (self._left(now_s) if batch else 1.0), rate, edge_s))
+        let_in_per_s = min(self._interactive.per_s(now_s), cores / (floor_s + edge_s))  # the others are refused, and need no room
+        room_s = HELD * newcomers_room_s(self._budget.budget_s - edge_s, let_in_per_s, costs.least_s + edge_s)
+        waiting = self._line.waiting(batch)
+        if waiting:
+            room_s = min(room_s, line_share_s(now_s, self._line.deadlines_s(batch, LOOKED_AT), cores, edge_s))
+            if self._line.standing_s(now_s, batch) > STANDING_S:  # smaller answers before refusals
+                share_s = min(share_s, max(floor_s, AIM * self._limits.max_queue_s * cores / (1 + waiting) - edge_s))
+        allowance_s = min(share_s, max(room_s, costs.least_s))
+        return math.inf if allowance_s >= costs.full_s else allowance_s
+
+    def _floor_s(self) -> float:
+        return max(self._costs.least_s, self._limits.floor * self._costs.full_s)
+
+    def _left(self, now_s: float) -> float:
+        """The share of the processor that interactive calls leave."""
+        rate, cores = self._interactive.per_s(now_s), self._limits.cores
+        each_s = min(self._costs.full_s, max(self._floor_s(), rate_share_s(cores, rate, self._edge_s))) + self._edge_s
+        return max(LEAST_LEFT, 1.0 - rate * each_s / (USE * cores))

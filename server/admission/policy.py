@@ -1,0 +1,57 @@
+"""What the edge asks before it takes a call, and before a thread works on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from server.admission.ticket import Ticket
+
+
+class Costs(Protocol):
+    """What the engine expects of itself; read anew for every call. Seconds."""
+
+    @property
+    def full_s(self) -> float:
+        """Of a full answer."""
+        ...
+
+    @property
+    def least_s(self) -> float:
+        """Of the least useful one."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Gauges:
+    """How the admission stands now. allowance_share: of the full answer's cost, 1: nothing is held back."""
+
+    waiting: int = 0
+    limit: int = 0
+    interactive_per_s: float = 0.0
+    batch_per_s: float = 0.0
+    allowance_share: float = 1.0
+
+
+class Policy(Protocol):
+    """Decides. `open_to` and `admits` are asked by the polling thread alone; `start` and `finish` by the thread that takes the call."""
+
+    def open_to(self, now_s: float, deadline_s: float, /) -> bool:
+        """Whether a call of which only the headers are there can be taken at all. False counts it as refused."""
+        ...
+
+    def admits(self, now_s: float, ticket: Ticket, /) -> bool:
+        """Whether a whole call is taken."""
+        ...
+
+    def start(self, now_s: float, ticket: Ticket, /) -> bool:
+        """Set the terms of a call that waits no longer. False: there is no time left for it."""
+        ...
+
+    def finish(self, now_s: float, ticket: Ticket, /) -> None:
+        """It is over."""
+        ...
+
+    def gauges(self, now_s: float, /) -> Gauges:
+        """For whoever watches."""
+        ...

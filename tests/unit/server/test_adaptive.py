@@ -1,0 +1,213 @@
+"""The adaptive policy in virtual time: real line, limits and allowances, seeded Poisson callers, an engine that keeps to what it is told.
+
+Capacity is what one core can answer at the floor, by the costs: 1 / (floor + edge). `bound` is reliability.md's: what refusals leave of it.
+"""
+
+from types import SimpleNamespace
+
+import pytest
+
+from server.admission.adaptive import AdaptivePolicy, Limits
+from server.admission.line import WaitingLine
+from server.admission.run_limit import RunLimit
+from server.admission.ticket import Ticket
+from tests.unit.server.virtual_worker import EDGE_S, REFUSAL_S, Stream, VirtualWorker
+
+LIGHT, HEAVY = (0.002, 0.0003), (0.030, 0.001)  # full and least answers, in seconds
+
+
+def floor_s(costs):
+    return max(costs[1], 0.1 * costs[0]) + EDGE_S
+
+
+def bound(costs, load):
+    """Share of the capacity that is left when a call costs floor_s and its refusal REFUSAL_S."""
+    each = REFUSAL_S / floor_s(costs)
+    return (1 - load * each) / (1 - each)
+
+
+def in_time(outcomes):
+    return sum(outcome.in_time for outcome in outcomes) / len(outcomes)
+
+
+def goodput(outcomes, seconds):
+    return sum(outcome.in_time for outcome in outcomes) / seconds
+
+
+@pytest.mark.parametrize("budget_s", [0.005, 0.01, 0.02, 0.05, 0.1])
+@pytest.mark.parametrize("costs", [LIGHT, HEAVY])
+@pytest.mark.parametrize("load", [0.5, 0.8])
+def test_below_the_capacity_of_full_answers_all_are_in_time(costs, budget_s, load):
+    outcomes = VirtualWorker(*costs).run(Stream(load / (costs[0] + EDGE_S), budget_s, 30.0))
+    assert in_time(outcomes) >= 0.995
+
+
+def test_where_there_is_time_and_little_load_answers_are_full():
+    outcomes = VirtualWorker(*LIGHT).run(Stream(0.5 / (LIGHT[0] + EDGE_S), 0.1, 10.0))
+    assert sum(outcome.share == 1.0 for outcome in outcomes) >= 0.99 * len(outcomes)
+
+
+@pytest.mark.parametrize("costs", [LIGHT, HEAVY])
+@pytest.mark.parametrize("load", [2, 5, 10])
+def test_beyond_its_capacity_a_worker_goes_on_answering_at_its_full_rate(costs, load):
+    capacity, seconds = 1 / floor_s(costs), 4.0
+    outcomes = VirtualWorker(*costs).run(Stream(load * capacity, 0.05, seconds))
+    assert goodput(outcomes, seconds) >= 0.95 * capacity * bound(costs, load)
+
+
+@pytest.mark.parametrize("costs", [LIGHT, HEAVY])
+def test_at_twice_the_capacity_smaller_answers_come_before_refusals(costs):
+    """Three times what full answers allow is taken whole, since the floor allows ten times as much."""
+    outcomes = VirtualWorker(*costs).run(Stream(3 / (costs[0] + EDGE_S) / (2 if costs is LIGHT else 1), 0.05, 10.0))
+    assert sum(outcome.fate != "served" for outcome in outcomes) <= 0.005 * len(outcomes)
+
+
+@pytest.mark.parametrize("costs", [LIGHT, HEAVY])
+def test_it_answers_three_times_as_many_in_time_as_a_queue_without_admission_before_full_answers(costs):
+    stream = Stream(2 / floor_s(costs), 0.05, 5.0)
+    adaptive = goodput(VirtualWorker(*costs).run(stream), 5.0)
+    assert adaptive >= 3 * goodput(VirtualWorker(*costs, admission="off", anytime=False).run(stream), 5.0)
+
+
+def test_hardly_anybody_who_was_let_in_is_late_and_nobody_waits_long_for_nothing():
+    outcomes = VirtualWorker(*LIGHT).run(Stream(10 / floor_s(LIGHT), 0.1, 6.0))
+    served = [outcome for outcome in outcomes if outcome.fate == "served" and outcome.arrived_s > 1.0]
+    assert in_time(served) >= 0.99
+    waits_s = sorted(outcome.waited_s for outcome in served)
+    assert waits_s[int(0.99 * len(waits_s))] <= 0.045  # 20 ms of work, with the polling thread using half of the core
+
+
+@pytest.mark.parametrize("edge", ["begin", "end"])
+def test_half_a_second_after_the_edge_of_a_spike_everything_is_as_it_should_be(edge):
+    capacity = 1 / floor_s(LIGHT)
+    outcomes = VirtualWorker(*LIGHT).run(Stream(0.6 * capacity, 0.05, 9.0), Stream(1.4 * capacity, 0.05, 6.0, start_s=3.0))
+    start_s = 3.5 if edge == "begin" else 6.5
+    for tenth in range(10):
+        part = [outcome for outcome in outcomes if start_s + tenth / 10 <= outcome.arrived_s < start_s + (tenth + 1) / 10]
+        assert goodput(part, 0.1) >= (0.9 * capacity * bound(LIGHT, 2) if edge == "begin" else 0.99 * len(part) / 0.1)
+    if edge == "end":
+        shares = [outcome.share for outcome in outcomes if 7.0 <= outcome.arrived_s < 9.0]
+        assert sum(shares) / len(shares) > 1.05 * 0.1 / 1  # answers are larger than the floor again
+
+
+@pytest.mark.parametrize("costs", [LIGHT, HEAVY])
+def test_interactive_calls_do_not_notice_ten_times_as_many_batch_calls(costs):
+    rate = 0.6 / (costs[0] + EDGE_S)
+    outcomes = VirtualWorker(*costs).run(Stream(rate, 0.05, 10.0), Stream(10 * rate, 0.2, 10.0, batch=True))
+    interactive, batch = ([o for o in outcomes if o.stream.batch is kind] for kind in (False, True))
+    assert in_time(interactive) >= 0.995
+    assert goodput(batch, 10.0) > rate  # they use what is left
+    alone = VirtualWorker(*costs).run(Stream(rate, 0.05, 10.0))
+    assert sum(o.share for o in interactive) >= 0.85 * sum(o.share for o in alone)
+
+
+def test_batch_calls_alone_get_the_whole_worker():
+    outcomes = VirtualWorker(*LIGHT).run(Stream(0.5 / (LIGHT[0] + EDGE_S), 0.2, 5.0, batch=True))
+    assert in_time(outcomes) >= 0.995
+
+
+def test_calls_whose_callers_leave_cost_next_to_nothing():
+    """All come within 10 ms and leave after 1 ms; whoever waits is dropped when his turn comes."""
+    worker = VirtualWorker(*LIGHT)
+    outcomes = worker.run(Stream(10_000, 0.1, 0.01, leaves_after_s=0.001))
+    served = sum(outcome.fate == "served" for outcome in outcomes)
+    assert served <= 0.3 * len(outcomes)
+    assert worker.worked_s <= 0.3 * len(outcomes) * (LIGHT[0] + EDGE_S)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_call_is_started_that_is_dead(seed):
+    worker = VirtualWorker(*HEAVY, seed=seed)
+    start, begun = worker.policy.start, []
+
+    def watched(now_s, ticket):
+        verdict = start(now_s, ticket)
+        begun.append((verdict, now_s < ticket.deadline_s))
+        return verdict
+
+    worker.policy.start = watched
+    worker.run(Stream(300, 0.02, 1.0), Stream(300, 0.2, 1.0, leaves_after_s=0.01), Stream(100, 0.1, 1.0, batch=True))
+    assert all(alive for verdict, alive in begun if verdict)
+
+
+class Still:
+    """A policy at a time that stands still, with calls put into its line by hand."""
+
+    def __init__(self, least_s=0.001, full_s=0.01, **limits):
+        self.now_s = 10.0
+        running = RunLimit(1, 4, lambda: 0.0, lambda: self.now_s)
+        self.costs = SimpleNamespace(least_s=least_s, full_s=full_s)
+        self.line = WaitingLine(lambda: running.calls, lambda: self.now_s)
+        self.policy = AdaptivePolicy(
+            self.costs, self.line, running, Limits(**{"cores": 1, "most_waiting": 100, "max_queue_s": 0.02, "floor": 0.1, **limits})
+        )
+
+    def ticket(self, budget_s=0.1, batch=False):
+        return Ticket(self.now_s, self.now_s + budget_s, batch, SimpleNamespace(active=lambda: True), lambda _: None)
+
+    def offer(self, **call):
+        """Whether it is taken; then it waits, or runs."""
+        ticket = self.ticket(**call)
+        taken = self.policy.open_to(self.now_s, ticket.deadline_s) and self.policy.admits(self.now_s, ticket)
+        if taken:
+            self.line.put(ticket)
+            if self.line.take() is ticket:
+                self.policy.start(self.now_s, ticket)
+        return taken
+
+
+def test_an_idle_worker_takes_whatever_comes_and_lets_the_engine_judge():
+    """Costs that were learned in a bad moment must not keep out the calls from which better ones are learned."""
+    still = Still(least_s=5.0, full_s=50.0)
+    assert still.offer(budget_s=0.01)
+    assert not still.offer(budget_s=0.01)
+
+
+def test_who_cannot_be_answered_in_time_is_refused_and_who_can_is_not():
+    still = Still()
+    assert still.offer()  # runs, for 10 ms
+    assert not still.offer(budget_s=0.005)
+    assert still.offer(budget_s=0.05)
+
+
+def test_the_line_is_bounded_in_time_and_in_number():
+    still = Still(max_queue_s=0.004)
+    assert sum(still.offer(budget_s=10.0) for _ in range(100)) == 1 + 16  # five times 4 ms for a burst, 1.3 ms each
+    few = Still(most_waiting=3)
+    assert sum(few.offer(budget_s=10.0) for _ in range(100)) == 1 + 3
+
+
+def test_a_line_that_stands_is_bounded_closer_than_a_burst():
+    still = Still(max_queue_s=0.004)
+    for _ in range(4):
+        assert still.offer(budget_s=10.0)
+    still.now_s += 0.2
+    assert still.offer(budget_s=10.0)
+    assert not still.offer(budget_s=10.0)
+
+
+def test_batch_calls_are_refused_before_interactive_ones():
+    still = Still(max_queue_s=0.004)
+    for _ in range(40):
+        still.policy.admits(still.now_s, still.ticket())  # interactive ones come at a rate that leaves little
+    assert still.offer()
+    taken = [still.offer(budget_s=10.0, batch=True) for _ in range(20)]
+    assert sum(taken) < 16
+    assert still.offer(budget_s=1.0)
+
+
+def test_a_call_that_waits_past_its_time_is_dropped():
+    still = Still()
+    late = still.ticket(budget_s=0.05)
+    still.now_s += 0.0495  # half a millisecond is left, the least answer takes one
+    assert not still.policy.start(still.now_s, late)
+
+
+def test_the_gauges_show_what_is_held_back():
+    still = Still()
+    assert still.policy.gauges(still.now_s).allowance_share == 1.0
+    for _ in range(200):
+        still.policy.admits(still.now_s, still.ticket(batch=False))
+    gauges = still.policy.gauges(still.now_s)
+    assert gauges.interactive_per_s == pytest.approx(400)
+    assert 0.1 <= gauges.allowance_share < 0.3
