@@ -64,6 +64,13 @@ class StageCost:
             if running > 1:
                 self._learn_share(count, running, actual_s)
 
+    def doubt(self) -> None:
+        """Forget the older half of what made the margins. For stages that nobody can afford: otherwise one bad moment would be believed as long as it
+        takes to fill a window with probes."""
+        with self._lock:
+            for margin in self._margins:
+                margin.forget_half()
+
     def line(self, stage: Stage | None, method: str = "") -> CostLine:
         """What has been learned so far, for people."""
         return CostLine(stage, method, self.fixed_s, self.per_row_s, self.share, self.sure(self._usual_count))
