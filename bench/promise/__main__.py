@@ -8,18 +8,22 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 
 from bench.machine import load_average, machine_facts
-from bench.promise import capacity
+from bench.promise import capacity, deadlines
 from bench.promise.proof import Proof
 from bench.promise.report import show, write
 from bench.promise.rig import Rig
-from bench.promise.world import World, forget_rankers
+from bench.promise.world import COSTS_MS, World, forget_rankers
 
-PROOFS: dict[str, tuple[Callable[[Rig], Proof], float]] = {"capacity": (capacity.prove, 30.0)}
+PROOFS: dict[str, tuple[Callable[[Rig], Proof], float]] = {
+    "capacity": (capacity.prove, 60.0),
+    "deadlines": (deadlines.prove, 2100.0),
+}
 """By name: the command, and its seconds of measuring unless told otherwise."""
 WIDTH = 150  # of tables where no terminal says how wide it is
 
@@ -40,7 +44,9 @@ def prove(name: str, told: argparse.Namespace, world: World) -> int:
     console = Console(width=None if sys.stdout.isatty() else WIDTH)
     command, seconds = PROOFS[name]
     cores = (told.server_core, told.client_core) if told.server_core >= 0 else (None, None)
-    rig = Rig(world, told.out, told.seconds or seconds, told.seed, *cores, thread_count=told.threads, words=tuple(told.server_words.split()))
+    words = tuple(told.server_words.split())
+    rig = Rig(world, told.out, told.seconds or seconds, told.seed, *cores, thread_count=told.threads, words=words)
+    rig = replace(rig, rankers=tuple(told.rankers), deadlines_ms=tuple(told.deadlines_ms))
     machine = {**machine_facts(), "load_average_before": load_average(), "seconds": rig.seconds, "server_words": told.server_words}
     rig.stay_beside()
     proof = command(rig)
@@ -64,6 +70,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--server-core", type=int, default=0, metavar="N", help="of all server processes; -1: nobody keeps to a core (0)")
     parser.add_argument("--client-core", type=int, default=1, metavar="N", help="of the load generator (1)")
     parser.add_argument("--server-words", default="", metavar="WORDS", help='further settings of the servers, as flags: "--admission bounded"')
+    parser.add_argument("--rankers", nargs="+", choices=list(COSTS_MS), default=list(COSTS_MS), help="of commands that go through several (all)")
+    parser.add_argument("--deadlines-ms", nargs="+", type=float, default=[5, 10, 20, 50, 100], metavar="MS", help="likewise (5 10 20 50 100)")
     parser.add_argument("--recalibrate", action="store_true", help="size the rankers to this machine anew")
     return parser
 

@@ -35,6 +35,41 @@ class StuckEngine(Engine):
         raise TimeoutError
 
 
+class QualityFactorEngine(Engine):
+    """Tells its factor after each request whether the caller's deadline was kept."""
+
+    def recommend(self, request: Any, terms: Any) -> Any:
+        """As the engine does."""
+        answer = super().recommend(request, terms)
+        FACTOR.observe(in_time=deadline_of(terms).remaining_s() > 0)
+        return answer
+
+
+class Factor:
+    """The share of the candidates that is ranked, moved by what became of each request.
+
+    Twitter's QualityFactorConfig (twitter/the-algorithm, Product Mixer): up by `step` where the target was kept, down by step * p / (100 - p) where not,
+    so that it rests where `percentile` percent keep it. Safe from any thread: a lost update is one step.
+    """
+
+    def __init__(self, step: float = 0.0005, percentile: float = 99.0, least: float = 0.04) -> None:
+        self._up, self._down, self._least = step, step * percentile / (100.0 - percentile), least
+        self.value = 1.0
+
+    def observe(self, in_time: bool) -> None:
+        """One request has been answered."""
+        moved = self.value + self._up if in_time else self.value - self._down
+        self.value = min(1.0, max(self._least, moved))
+
+
+FACTOR = Factor()
+
+
+def deadline_of(terms: Any) -> Any:
+    """The deadline, of the terms or as it is."""
+    return getattr(terms, "deadline", terms)
+
+
 def planned(engine: Engine, plan: str) -> Engine:
     """The engine with the plan of that name (bench.promise.contestant lists them). Raises ValueError."""
     kind, _, number = plan.partition(":")
@@ -42,6 +77,9 @@ def planned(engine: Engine, plan: str) -> Engine:
         return counting(engine, lambda: EVERYTHING)
     if kind == "fixed":
         return counting(engine, lambda: int(number))
+    if kind == "quality-factor":
+        counted = counting(engine, lambda: max(1, round(FACTOR.value * engine.bundle.manifest.candidate_count)))
+        return QualityFactorEngine(counted.bundle, counted.ways, counted.clock)
     if kind == "stuck":
         StuckEngine.stuck_s = float(number)
         return StuckEngine(engine.bundle, engine.ways, engine.clock)

@@ -17,7 +17,7 @@ from bench.raw import one_thread_session
 
 GRAIN = 16  # widths are multiples of it: the widest vector of the processor
 WIDEST = 4096
-SIMILARITY_WEIGHT = 12.0  # score per unit of cosine; the network's part deviates by about one
+SIMILARITY_WEIGHT = 5.0  # score per unit of cosine; the network's part deviates by about one
 DISCARDED_RUN_COUNT, RUN_COUNT = 3, 9
 
 

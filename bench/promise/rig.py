@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.load import Target
-from bench.promise.world import World, ensure_bundle
+from bench.promise.world import COSTS_MS, World, ensure_bundle
 from bench.servers import ServedConfig, free_port, on_core, process, served
 from loadtest.open_loop.point import Point, point_of
 from loadtest.open_loop.senders import Measured, run_trials
@@ -27,7 +27,10 @@ Serve = Callable[[], AbstractContextManager[Target]]
 
 @dataclass(frozen=True, slots=True)
 class Rig:
-    """How everything is measured. seconds: for all trials of one command together. words: further settings of every Earshot server, as flags."""
+    """How everything is measured. seconds: for all trials of one command together. words: further settings of every Earshot server, as flags.
+
+    rankers, deadlines_ms: those that commands go through which go through several.
+    """
 
     world: World
     out: Path
@@ -37,6 +40,8 @@ class Rig:
     client_core: int | None = 1
     thread_count: int = 4
     words: tuple[str, ...] = ()
+    rankers: tuple[str, ...] = tuple(COSTS_MS)
+    deadlines_ms: tuple[float, ...] = (5.0, 10.0, 20.0, 50.0, 100.0)
 
     def serve(self, ranker: str, *words: str) -> Serve:
         """Earshot with one worker and the ranker of that name, whole: so it costs what it says."""

@@ -1,0 +1,51 @@
+"""How good answers are: each against the full answer that the same user gets when nobody is in a hurry."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+
+import grpc
+
+from bench.load import Target
+from bench.promise.arithmetic import ndcg
+from earshot.client import NO_RETRIES, RecommendationClient
+from earshot.v1 import recommendation_service_pb2 as pb
+from loadtest.open_loop.planned import PAGE_SIZE
+from loadtest.open_loop.trial import OK, Samples, Trial
+
+PATIENCE_S = 20.0
+
+
+def full_answers(target: Target, user_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """The creators of each user's page, in order, asked one by one. Raises RuntimeError when an answer is not the full work."""
+    found = {}
+    with RecommendationClient(target.address, connection_count=1, policy=NO_RETRIES, throttle=None) as client:
+        for user_id in user_ids:
+            try:
+                answer = client.recommend(pb.RecommendCreatorsRequest(user=pb.User(user_id=user_id), page_size=PAGE_SIZE), PATIENCE_S)
+            except grpc.RpcError as error:
+                raise RuntimeError(f"the full answer of {user_id} failed: {error}") from error
+            if answer.degradations:
+                raise RuntimeError(f"the full answer of {user_id} is degraded: {answer.degradations}; there is nothing to hold the others against")
+            found[user_id] = tuple(one.creator_id for one in answer.recommendations)
+    return found
+
+
+def mean_ndcg(samples: Samples, trial: Trial, full: Mapping[str, Sequence[str]]) -> float:
+    """Of the answers within the deadline; a trial that keeps slates. nan without any."""
+    known: dict[str, float] = {}  # the same slate comes many times
+    values = []
+    for slate in _slates_in_time(samples, trial):
+        if slate not in known:
+            user_id, *ids = slate.split(" ")
+            known[slate] = ndcg(ids, full[user_id])
+        values.append(known[slate])
+    return statistics.fmean(values) if values else float("nan")
+
+
+def _slates_in_time(samples: Samples, trial: Trial) -> Iterable[str]:
+    calls = samples.measured(trial.warm_up_s)
+    for slate, outcome, latency_s in zip(calls.slates, calls.outcome, calls.latency_s, strict=True):
+        if outcome == OK and latency_s <= trial.deadline_s:
+            yield slate
