@@ -14,15 +14,20 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.machine import load_average, machine_facts
-from bench.promise import capacity, deadlines
-from bench.promise.proof import Proof
+from bench.promise import cancels, capacity, deadlines, overload, priorities, rapid_reset
+from bench.promise.proof import Check, Proof
 from bench.promise.report import show, write
 from bench.promise.rig import Rig
 from bench.promise.world import COSTS_MS, World, forget_rankers
+from loadtest.open_loop.senders import GeneratorFailed
 
 PROOFS: dict[str, tuple[Callable[[Rig], Proof], float]] = {
     "capacity": (capacity.prove, 60.0),
     "deadlines": (deadlines.prove, 2100.0),
+    "overload": (overload.prove, 240.0),
+    "priorities": (priorities.prove, 60.0),
+    "cancels": (cancels.prove, 240.0),
+    "rapid-reset": (rapid_reset.prove, 50.0),
 }
 """By name: the command, and its seconds of measuring unless told otherwise."""
 WIDTH = 150  # of tables where no terminal says how wide it is
@@ -49,12 +54,20 @@ def prove(name: str, told: argparse.Namespace, world: World) -> int:
     rig = replace(rig, rankers=tuple(told.rankers), deadlines_ms=tuple(told.deadlines_ms))
     machine = {**machine_facts(), "load_average_before": load_average(), "seconds": rig.seconds, "server_words": told.server_words}
     rig.stay_beside()
-    proof = command(rig)
+    proof = _proof_of(command, name, rig)
     proof.machine = machine
     write(proof, told.out)
     show(proof, console)
     console.print(f"written: {told.out / name}.json, {told.out / name}.html")
     return 0 if proof.met else 1
+
+
+def _proof_of(command: Callable[[Rig], Proof], name: str, rig: Rig) -> Proof:
+    """What the command found; where it could not measure at all, a proof whose only line says why."""
+    try:
+        return command(rig)
+    except (RuntimeError, GeneratorFailed) as problem:
+        return Proof(name, name, rig.seed, [Check("could be measured", 0.0, "at least", 1.0, "", str(problem).splitlines()[0])])
 
 
 def _parser() -> argparse.ArgumentParser:
