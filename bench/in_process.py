@@ -20,6 +20,7 @@ from bench.tables import open_tables
 from domain.deadline import Deadline
 from domain.request import RecommendRequest
 from domain.slate import Recommended, Stage
+from domain.terms import Terms
 from engine.open import StartOptions, prepare
 from engine.recommend import Engine
 
@@ -67,7 +68,7 @@ def path_of(engine: Engine) -> LocalPath:
     ]
 
     def ask(row: int) -> Recommended:
-        return engine.recommend(requests[row], Deadline.after(DEADLINE_S, time.monotonic))
+        return engine.recommend(requests[row], Terms(Deadline.after(DEADLINE_S, time.monotonic)))
 
     def answer_of(result: Any) -> Answer:
         return Answer(tuple(engine.creators.ids_of(result.slate.rows)), tuple(result.slate.scores.tolist()))

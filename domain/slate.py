@@ -10,6 +10,7 @@ import numpy as np
 
 from domain.arrays import FloatArray, RowArray
 from domain.candidates import Removed
+from domain.request import MAX_CANDIDATE_COUNT
 
 
 class Stage(IntEnum):
@@ -79,11 +80,19 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What one request can afford."""
+    """What one request can afford, as planned last.
+
+    remaining_s: the time that was left then; sure_s: what the planned rest of the work takes in 99 of 100 cases while `running_count` requests run.
+    reason: of what the plan cuts. allowed_count: how many candidates the processor time that the request was allowed pays for.
+    """
 
     retrieve_count: int
     rank_count: int
     remaining_s: float
+    sure_s: float = 0.0
+    running_count: int = 1
+    reason: DegradationReason = DegradationReason.DEADLINE
+    allowed_count: int = MAX_CANDIDATE_COUNT
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +107,10 @@ class StageRecord:
 
 @dataclass(frozen=True, slots=True)
 class Recommended:
-    """The answer: the slate with everything that says how it came to be. `removed` + slate + reserve are exactly the retrieved rows."""
+    """The answer: the slate with everything that says how it came to be. `removed` + slate + reserve are exactly the retrieved rows.
+
+    ranked_count: how many candidates the ranker scored, or tried to: none where similarity order took its place.
+    """
 
     slate: Slate
     removed: Removed
@@ -110,8 +122,5 @@ class Recommended:
     scoring_form: str
     retrieval_method: str
     retrieved_count: int
-
-    @property
-    def ranked_count(self) -> int:
-        """How many candidates the ranker scored, or tried to: none where similarity order took its place."""
-        return 0 if self.scoring_form == "none" else self.plan.rank_count
+    ranked_count: int
+    duration_s: float

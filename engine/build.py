@@ -23,8 +23,11 @@ from bundle.users import write_users
 from domain.arrays import FloatArray
 from domain.columns import Creators, Users
 from domain.errors import ArtifactError, ArtifactReason, ConfigurationError, RequestError, StageFailure
+from domain.request import RecommendRequest
 from domain.slate import Profile, Stage
 from domain.stages import Progress
+from domain.terms import Terms
+from engine.budget_curve import BudgetCurve, measure_curve, showing_all, write_curve
 from engine.expected import check_expected
 from engine.golden import REQUEST_COUNT, write_golden
 from engine.open import Prepared, StartOptions, load
@@ -36,6 +39,7 @@ from retrieval.description import IndexDescription
 from retrieval.hnsw_build import IndexOptions, build_index
 
 QUERY_COUNT = 2_000  # recall is stated to one point: 2,000 queries put its standard error near 0.1 points
+CURVE_USER_COUNT = 128  # puts the standard error of the budget curve near 0.01 of NDCG
 VERSION_LENGTH = 12  # hexadecimal digits of the content's digest: short enough to read out, long enough never to meet twice
 SAMPLE_SEED = 20_26  # any fixed number: the same inputs must measure the same recall
 
@@ -170,10 +174,18 @@ def _prove(options: BuildOptions, bundle: Bundle, progress: Progress) -> None:
     schema = engine.ways["default"].rank.ranker.schema
     try:
         write_golden(engine, sample_requests(bundle, schema, REQUEST_COUNT), bundle.path)
+        write_curve(_curve(engine, sample_requests(bundle, schema, CURVE_USER_COUNT)), bundle.path)
     except RequestError as problem:
         text = f"the bundle cannot answer a sampled user: {problem}"
         raise ArtifactError(options.ranker, ArtifactReason.QUALITY_GATE, text) from problem
     progress.advance(1)
+
+
+def _curve(engine: Engine, requests: Iterator[RecommendRequest]) -> BudgetCurve:
+    """What ranking less costs, on sampled users."""
+    count = min(engine.bundle.manifest.candidate_count, len(engine.creators))
+    terms = Terms.unhurried(engine.clock)
+    return measure_curve((engine.recommend(showing_all(request, count), terms).slate for request in requests), count)
 
 
 def _start(prepared: Prepared) -> Engine:

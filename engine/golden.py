@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from domain.deadline import Deadline
 from domain.errors import ArtifactError, ArtifactReason, RequestError
 from domain.request import RecommendRequest, SentValue
+from domain.terms import Terms
 from engine.recommend import Engine
 
 FILE_NAME = "golden.jsonl"
@@ -81,7 +81,7 @@ def _close(a: float, b: float) -> bool:
 
 
 def _answer(engine: Engine, request: RecommendRequest) -> list[list[Any]]:
-    slate = engine.recommend(request, Deadline.never(engine.clock)).slate
+    slate = engine.recommend(request, Terms.unhurried(engine.clock)).slate
     return [[creator_id, score] for creator_id, score in zip(engine.creators.ids_of(slate.rows), slate.scores.tolist(), strict=True)]
 
 

@@ -10,23 +10,26 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bundle.open import Bundle, check_files, check_tables, open_bundle, read_manifest
-from domain.candidates import Candidates, Source
-from domain.columns import InputSchema
-from domain.deadline import Clock, Deadline
+from domain.deadline import Clock
 from domain.errors import ArtifactError, ArtifactReason, ConfigurationError
 from domain.progress import SILENT
-from domain.request import User
 from domain.slate import Profile
-from domain.stages import Progress, Ranker
+from domain.stages import Progress
 from engine.blame import blaming
-from engine.budget import RankingCost, measure_cost
+from engine.budget_curve import read_curve
+from engine.cost_model import CostModel
+from engine.drill import Drill, DrilledRanker
 from engine.golden import prove
+from engine.load import Load
 from engine.look_up import UserLookUp
 from engine.memory import check_room, free_bytes, limited
+from engine.plan import Planner
 from engine.rank_within import OnFailure, RankWithin
 from engine.recommend import Engine, Way
-from engine.sample_request import sample_user
+from engine.sample_request import sample_requests, sample_user
 from engine.sent_features import SentFeatures
+from engine.stage_cost import StageCost
+from engine.warm_up import WarmUp
 from ranking.load import LoadedRanker, load_ranker
 from ranking.similarity_ranker import SimilarityRanker
 from retrieval.cost import SHIPPED
@@ -39,12 +42,19 @@ if TYPE_CHECKING:
     from ranking.onnx_ranker import OnnxRanker  # brings onnxruntime
 
 
+WARM_UP_REQUEST_COUNT = 5
+
+
 @dataclass(frozen=True, slots=True)
 class StartOptions:
-    """How a worker runs the rankers. provider: "cpu", "cuda" or "auto". proved: another worker has proved this bundle already."""
+    """How a worker runs the rankers. provider: "cpu", "cuda" or "auto". proved: another worker has proved this bundle already.
+
+    drill: slows the rankers down after they have been measured; None, as everywhere but in drills, is on the way of no request.
+    """
 
     provider: str = "cpu"
     proved: bool = False
+    drill: Drill | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +66,7 @@ class Prepared:
     rankers: Mapping[str, LoadedRanker]
 
     def start(self, options: StartOptions, clock: Clock, on_failure: OnFailure) -> Engine:
-        """Create the ONNX sessions, warm up, measure the ranking cost and prove the golden requests.
+        """Create the ONNX sessions, warm up, measure what the stages cost and prove the golden requests.
 
         Raises ArtifactError when the bundle does not give its golden slates or contradicts itself, ProviderUnavailable for a provider that is absent.
         """
@@ -68,21 +78,34 @@ class Prepared:
 
     def _start(self, options: StartOptions, clock: Clock, on_failure: OnFailure) -> Engine:
         rankers = self._start_rankers(options.provider)
-        costs = {}
+        warm_up, rank_costs = WarmUp(self.bundle, clock), {}
         for name, ranker in rankers.items():
             with blaming(self.rankers[name].directory, ArtifactReason.MODEL_SIGNATURE, "running its ranker for the first time"):
-                costs[name] = self._warm_up(ranker, clock)
+                rank_costs[name] = warm_up.rank(ranker)
         ways = {}
         for name, profile in self.bundle.manifest.profiles.items():
-            ranker = rankers[profile.ranker]
-            self._check_objective(name, ranker, profile)
-            similarity_order = SimilarityRanker(self.bundle.creators)
-            within = RankWithin(ranker, similarity_order, costs[profile.ranker], profile.objective, on_failure, fell_back=ranker.served.fell_back)
-            ways[name] = self._way(profile, within, ranker.schema)
-        engine = Engine(self.bundle, ways, clock)
+            self._check_objective(name, rankers[profile.ranker], profile)
+            ways[name] = self._way(profile, rankers[profile.ranker], on_failure)
+        engine = Engine(self.bundle, ways, clock, Load(), read_curve(self.bundle))
         if not options.proved:
             prove(self._as_built(engine), self.bundle.path)
-        return engine
+        measured = {name: self._measured(warm_up, engine, way, rank_costs[way.profile.ranker], options) for name, way in ways.items()}
+        return replace(engine, ways=measured)
+
+    def _measured(self, warm_up: WarmUp, engine: Engine, way: Way, rank_cost: StageCost, options: StartOptions) -> Way:
+        """The same way with its costs on this machine, and slowed down where a drill asks for it."""
+        ranker = way.rank.ranker
+        user = sample_user(self.bundle, ranker.schema)
+        requests = [replace(r, surface=way.profile.name) for r in sample_requests(self.bundle, ranker.schema, WARM_UP_REQUEST_COUNT)]
+        costs = CostModel(
+            rank=rank_cost,
+            retrieve=warm_up.retrieve(way.retriever, user, exact=False),
+            exact=warm_up.retrieve(way.retriever, user, exact=True),
+            rest=warm_up.rest(engine.recommend, requests),
+            candidate_count=warm_up.count,
+        )
+        drilled = ranker if options.drill is None else DrilledRanker(ranker, options.drill)
+        return replace(way, rank=replace(way.rank, ranker=drilled, planner=Planner(costs, engine.load)))
 
     def _check_objective(self, name: str, ranker: OnnxRanker, profile: Profile) -> None:
         try:
@@ -95,8 +118,9 @@ class Prepared:
 
         return {name: start_ranker(loaded, self.bundle.creators, provider) for name, loaded in self.rankers.items()}
 
-    def _way(self, profile: Profile, within: RankWithin, schema: InputSchema) -> Way:
-        manifest, creators = self.bundle.manifest, self.bundle.creators
+    def _way(self, profile: Profile, ranker: OnnxRanker, on_failure: OnFailure) -> Way:
+        """Nothing costs anything yet: everything is planned."""
+        manifest, creators, schema = self.bundle.manifest, self.bundle.creators, ranker.schema
         look_up = UserLookUp(
             users=self.bundle.users,
             space=manifest.embedding_space,
@@ -104,21 +128,21 @@ class Prepared:
             user_features=SentFeatures("user", "user.features", schema.user, schema.vocabularies, creators),
             context_features=SentFeatures("context", "context_features", schema.context, schema.vocabularies, creators),
         )
+        within = RankWithin(
+            ranker=ranker,
+            fallback=SimilarityRanker(creators),
+            planner=Planner(CostModel()),
+            objective=profile.objective,
+            id_ranks=np.asarray(creators.id_ranks),
+            on_failure=on_failure,
+            fell_back=ranker.served.fell_back,
+        )
         return Way(profile, look_up, self.retrievers[profile.index], within, TopNComposer(), ReceiptWriter(self.bundle.digest, profile.name))
 
     def _as_built(self, engine: Engine) -> Engine:
-        """The same engine as the build had it: a proof must not depend on how fast this machine is, in ranking or in searching."""
-        ways = {
-            name: replace(way, rank=replace(way.rank, cost=RankingCost()), retriever=self.retrievers[way.profile.index].planned_by(SHIPPED))
-            for name, way in engine.ways.items()
-        }
+        """The same engine as the build had it: a proof must not depend on how fast this machine searches."""
+        ways = {name: replace(way, retriever=self.retrievers[way.profile.index].planned_by(SHIPPED)) for name, way in engine.ways.items()}
         return replace(engine, ways=ways)
-
-    def _warm_up(self, ranker: Ranker, clock: Clock) -> RankingCost:
-        """Run the ranker at the counts it will see, so that no request pays for first runs, and learn what it costs."""
-        count = min(self.bundle.manifest.candidate_count, len(self.bundle.creators))
-        user = sample_user(self.bundle, ranker.schema)
-        return measure_cost(lambda n: _rank_first(ranker, user, n, clock), max(1, count // 8), count, clock)
 
 
 def prepare(path: Path, progress: Progress = SILENT, clock: Clock | None = None, whole: bool = False) -> Prepared:
@@ -150,9 +174,3 @@ def load(bundle: Bundle, clock: Clock | None = None, whole: bool = False) -> Pre
         for name, description in bundle.manifest.rankers.items()
     }
     return Prepared(bundle, retrievers, rankers)
-
-
-def _rank_first(ranker: Ranker, user: User, count: int, clock: Clock) -> object:
-    rows = np.arange(count, dtype=np.int64)
-    candidates = Candidates.of(rows, np.linspace(1.0, 0.0, count, dtype=np.float32), Source.INDEX)
-    return ranker.rank(user, candidates, min(count, 20), {}, Deadline.never(clock))

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from domain.arrays import FloatArray, RowArray
 from domain.candidates import Candidates, Ranked
-from domain.deadline import Deadline
 from domain.errors import RequestError
 from domain.request import User
-from domain.slate import DegradationReason, Stage
+from domain.slate import DegradationReason, Plan, Stage
 from domain.stages import Ranker
-from engine.budget import RankingCost
+from domain.terms import Terms
+from engine.chunks import Chunks
+from engine.plan import Planner
 from engine.trace import Trace, check_row_law
 
 OnFailure = Callable[[Stage, Exception], None]
@@ -22,51 +24,61 @@ OnFailure = Callable[[Stage, Exception], None]
 
 @dataclass(frozen=True, slots=True)
 class RankWithin:
-    """Ranks as many candidates as the plan allows, by one objective. Thread-safe.
+    """Ranks as many candidates as the time left allows, by one objective, best similarity first. Thread-safe.
 
-    ranker: the full work. fallback: similarity order, which cannot fail. cost: the ranker's, measured at warm-up, for whoever plans.
+    ranker: the full work. fallback: similarity order, which cannot fail. id_ranks: of the catalogue's rows, to break ties.
     fell_back: the ranker runs on another execution provider than the one that was there; every answer says so.
     """
 
     ranker: Ranker
     fallback: Ranker
-    cost: RankingCost
+    planner: Planner
     objective: Mapping[str, float]
+    id_ranks: RowArray
     on_failure: OnFailure
     fell_back: bool = False
 
-    def rank(self, user: User, kept: Candidates, rank_count: int, top_count: int, deadline: Deadline, trace: Trace) -> Ranked:
-        """All of `kept` in order, the first `rank_count` (at most all) of them scored. Whatever was not scored is a degradation in `trace`.
+    def rank(self, user: User, kept: Candidates, top_count: int, plan: Plan, terms: Terms, trace: Trace) -> tuple[Ranked, int]:
+        """(all of `kept` in order, how many of the first were ranked). Whatever was not scored is a degradation in `trace`.
 
-        Raises RequestError only.
+        Where the plan covers all of them, one native call ranks them. Otherwise they are ranked in chunks with a look at the clock between, so that
+        on a machine that turns out slower, or for a caller that leaves, at most one chunk is too much. Raises RequestError only.
         """
-        if rank_count < len(kept):
-            trace.degrade(Stage.RANK, DegradationReason.DEADLINE, len(kept), rank_count)
-        if rank_count == 0:
-            return self.fallback.rank(user, kept, top_count, self.objective, deadline)
-        head = kept if rank_count == len(kept) else kept.take(slice(0, rank_count))
+        chunks = Chunks(kept)
         try:
-            ranked = self.ranker.rank(user, head, top_count, self.objective, deadline)
-            check_row_law(ranked, head, top_count)
+            while count := self.planner.next_chunk(plan, chunks.ranked_count, len(kept), terms.deadline):
+                if chunks.ranked_count:
+                    terms.check_active("rank the next chunk")
+                chunks.add(self._run(user, chunks.next(count), top_count, plan, terms))
         except RequestError:
             raise
         except Exception as failure:  # noqa: BLE001 - whatever a ranker raises, the answer degrades and says so
             self.on_failure(Stage.RANK, failure)
-            trace.degrade(Stage.RANK, DegradationReason.RANKER_FAILED, len(head), 0)
-            return self.fallback.rank(user, kept, top_count, self.objective, deadline)
+            trace.degrade(Stage.RANK, DegradationReason.RANKER_FAILED, len(kept), chunks.ranked_count)
+        else:
+            if chunks.ranked_count < len(kept):
+                reason = DegradationReason.OVERLOAD if plan.allowed_count <= chunks.ranked_count else plan.reason
+                trace.degrade(Stage.RANK, reason, len(kept), chunks.ranked_count)
+        if not chunks.ranked_count:
+            return self.fallback.rank(user, kept, top_count, self.objective, terms.deadline), 0
+        ranked = chunks.joined(self.id_ranks)
+        self._name_rungs(ranked.scores[: chunks.ranked_count], trace)
+        return ranked, chunks.ranked_count
+
+    def _run(self, user: User, chunk: Candidates, top_count: int, plan: Plan, terms: Terms) -> Ranked:
+        """One native call, which the cost model hears of."""
+        deadline = terms.deadline
+        started_s = deadline.clock()
+        ranked = self.ranker.rank(user, chunk, top_count, self.objective, deadline)
+        self.planner.costs.rank.observe(len(chunk), plan.running_count, deadline.clock() - started_s)
+        check_row_law(ranked, chunk, top_count)
+        return ranked
+
+    def _name_rungs(self, scores: FloatArray, trace: Trace) -> None:
+        """What is less than it should be about the scores that there are."""
+        count = len(scores)
         if self.fell_back:
-            trace.degrade(Stage.RANK, DegradationReason.FALLBACK_PROVIDER, len(head), len(head))
-        finite_count = int(np.count_nonzero(np.isfinite(ranked.scores)))
-        if finite_count < len(head):
-            trace.degrade(Stage.RANK, DegradationReason.RANKER_NONFINITE, len(head), finite_count)
-        return ranked if head is kept else _append_unranked(ranked, kept)
-
-
-def _append_unranked(ranked: Ranked, kept: Candidates) -> Ranked:
-    """`ranked` covers the first candidates of `kept`; the others follow without a score in the order they have: by similarity, ties by id."""
-    head_count, count = len(ranked), len(kept)
-    scores = np.concatenate([ranked.scores, np.full(count - head_count, np.nan, np.float32)])
-    order = ranked.order
-    if len(order) == head_count:
-        order = np.concatenate([order, np.arange(head_count, count, dtype=np.int64)])
-    return Ranked(kept, scores, order, ranked.form)
+            trace.degrade(Stage.RANK, DegradationReason.FALLBACK_PROVIDER, count, count)
+        finite_count = int(np.count_nonzero(np.isfinite(scores)))
+        if finite_count < count:
+            trace.degrade(Stage.RANK, DegradationReason.RANKER_NONFINITE, count, finite_count)

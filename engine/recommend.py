@@ -10,11 +10,17 @@ import numpy as np
 from bundle.open import Bundle
 from domain.candidates import Candidates
 from domain.columns import Creators
-from domain.deadline import Clock, Deadline
+from domain.deadline import Clock
+from domain.diagnosis import Diagnosis
 from domain.errors import BundleNotLoaded, FieldViolation, InvalidRequest, StageFailure
 from domain.request import RecommendRequest
-from domain.slate import Plan, Profile, Recommended, Slate, Stage
+from domain.slate import Profile, Recommended, Slate, Stage
 from domain.stages import Composer, Retriever
+from domain.terms import Terms
+from engine.budget_curve import BudgetCurve
+from engine.cost_model import CostModel
+from engine.diagnose import diagnose
+from engine.load import Load
 from engine.look_up import UserLookUp
 from engine.rank_within import RankWithin
 from engine.trace import Trace
@@ -35,50 +41,68 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """One opened bundle, ready to answer. Immutable; `recommend` may be called from several threads at a time.
+    """One opened bundle, ready to answer. `recommend` may be called from several threads at a time; what it learns on the way is locked.
 
-    ways: by profile name; surfaces without a profile of their own take "default".
+    ways: by profile name; surfaces without a profile of their own take "default". load: how many requests run.
+    curve: what ranking less costs, as the build measured it; None where the bundle has none.
     """
 
     bundle: Bundle
     ways: Mapping[str, Way]
     clock: Clock
+    load: Load
+    curve: BudgetCurve | None = None
 
     @property
     def creators(self) -> Creators:
         """The catalogue, to turn rows into ids and names at the edge."""
         return self.bundle.creators
 
-    def recommend(self, request: RecommendRequest, deadline: Deadline) -> Recommended:
+    @property
+    def costs(self) -> CostModel:
+        """What a request of the default profile is expected to take (`full_s`, `least_s`), for who admits requests. Learns while serving."""
+        return self.ways["default"].rank.planner.costs
+
+    def recommend(self, request: RecommendRequest, terms: Terms) -> Recommended:
         """A slate, or a RequestError."""
-        return recommend(self, request, deadline)
+        with self.load:
+            return recommend(self, request, terms)
+
+    def diagnose(self, answer: Recommended) -> Diagnosis:
+        """What else people may want to know of an answer."""
+        return diagnose(answer, self.ways[answer.profile.name].rank.planner.costs, self.curve)
 
 
-def recommend(engine: Engine, request: RecommendRequest, deadline: Deadline) -> Recommended:
-    """Answer one request: look up, plan, retrieve, filter, rank, compose. Raises RequestError.
+def recommend(engine: Engine, request: RecommendRequest, terms: Terms) -> Recommended:
+    """Answer one request: look up, plan, retrieve, filter, plan again, rank, compose. Raises RequestError.
 
     Conservation: every retrieved row ends exactly once as served, removed or in reserve.
     """
-    deadline.check("start")
+    terms.check("start")
     _check_pin(request, engine.bundle)
     trace = Trace(engine.clock)
     way = engine.ways.get(request.surface) or engine.ways["default"]
+    planner, deadline = way.rank.planner, terms.deadline
     candidate_count = _candidate_count(request, engine.bundle.manifest.candidate_count)
 
     user = trace.run(Stage.LOOK_UP, 1, lambda: way.look_up.look_up(request, deadline), lambda _: 1)
     restriction = way.retriever.restrict(request.filter, user)
+    first_plan = planner.begin(candidate_count, request.page_size, request.exact, terms)
     answer = trace.run(
         Stage.RETRIEVE,
         len(engine.creators),
-        lambda: way.retriever.retrieve(user.embedding, candidate_count, restriction, request.exact, deadline),
+        lambda: way.retriever.retrieve(user.embedding, first_plan.retrieve_count, restriction, request.exact, deadline),
         lambda a: len(a.found),
     )
+    terms.check("rank")
     kept, removed = trace.run(Stage.FILTER, len(answer.found), lambda: restriction.split(answer.found), lambda halves: len(halves[0]))
-    deadline.check("rank")
-    wanted, surplus = _cut(kept, candidate_count)
-    remaining_s = deadline.remaining_s()
-    plan = Plan(candidate_count, way.rank.cost.affordable(remaining_s, len(wanted)), remaining_s)
-    ranked = trace.run(Stage.RANK, len(wanted), lambda: way.rank.rank(user, wanted, plan.rank_count, request.page_size, deadline, trace), len)
+    wanted, surplus = _cut(kept, first_plan.retrieve_count)
+    if first_plan.retrieve_count < candidate_count and len(wanted) == first_plan.retrieve_count:  # fewer because fewer exist is no rung
+        trace.degrade(Stage.RETRIEVE, first_plan.reason, candidate_count, first_plan.retrieve_count)
+    plan = planner.again(first_plan, len(wanted), request.exact, terms)
+    ranked, ranked_count = trace.run(
+        Stage.RANK, len(wanted), lambda: way.rank.rank(user, wanted, request.page_size, plan, terms, trace), lambda pair: len(pair[0])
+    )
     slate = trace.run(Stage.COMPOSE, len(ranked), lambda: _keep_in_reserve(way.composer.compose(ranked, request.page_size), surplus), len)
 
     if len(slate) + slate.reserve_count + len(removed) != len(answer.found):
@@ -94,6 +118,8 @@ def recommend(engine: Engine, request: RecommendRequest, deadline: Deadline) -> 
         scoring_form=ranked.form,
         retrieval_method=answer.method,
         retrieved_count=len(answer.found),
+        ranked_count=ranked_count,
+        duration_s=planner.learn(trace, first_plan, request.exact),
     )
 
 

@@ -16,10 +16,11 @@ Output = TypeVar("Output")
 class Trace:
     """What happened to one request so far. Belongs to the thread of the request; made anew for each."""
 
-    __slots__ = ("_clock", "degradations", "records")
+    __slots__ = ("_clock", "_started_s", "degradations", "records")
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self._started_s = clock()
         self.records: list[StageRecord] = []
         self.degradations: list[Degradation] = []
 
@@ -29,6 +30,17 @@ class Trace:
         output = work()
         self.records.append(StageRecord(stage, self._clock() - started_s, input_count, count(output)))
         return output
+
+    def elapsed_s(self) -> float:
+        """Seconds since the trace was made."""
+        return self._clock() - self._started_s
+
+    def duration_s(self, stage: Stage) -> float:
+        """How long a stage took; 0 when it has not run."""
+        for record in self.records:
+            if record.stage is stage:
+                return record.duration_s
+        return 0.0
 
     def degrade(self, stage: Stage, reason: DegradationReason, wanted_count: int, served_count: int) -> None:
         """Name a rung that was taken instead of the full work."""

@@ -11,11 +11,11 @@ from typing import TypeVar
 import numpy as np
 
 from domain.arrays import BoolArray, FloatArray, RowArray
-from domain.deadline import Deadline
 from domain.errors import ArtifactError, ArtifactReason, StageFailure
 from domain.request import CandidateFilter, RecommendRequest
 from domain.slate import Recommended
 from domain.stages import Progress
+from domain.terms import Terms
 from engine.recommend import Engine
 from evaluation.split import Split
 
@@ -131,7 +131,7 @@ class ServedSlates:
         return replace(self._request(user, count, count, wanted), exact=True)
 
     def _answer(self, request: RecommendRequest) -> Recommended:
-        answer = self._engine.recommend(request, Deadline.never(self._engine.clock))
+        answer = self._engine.recommend(request, Terms.unhurried(self._engine.clock))
         if answer.degradations:
             rungs = ", ".join(f"{one.stage.name} {one.reason.name}".lower() for one in answer.degradations)
             raise StageFailure(f'user "{request.user_id}" got less than the full work ({rungs}); what would be measured is not the bundle')

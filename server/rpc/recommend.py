@@ -13,6 +13,7 @@ from domain.deadline import Clock, Deadline
 from domain.errors import Canceled, DeadlinePassed, RequestError
 from domain.request import RecommendRequest
 from domain.slate import Recommended
+from domain.terms import Terms
 from earshot.v1 import recommendation_service_pb2 as pb
 from server.rpc.decode import MAX_REQUEST_ID_BYTES, decode_request
 from server.rpc.encode import ResponseEncoder
@@ -30,7 +31,7 @@ NO_DEADLINE_S = 1e12  # without one grpcio reports about 9.2e18 seconds left
 class Recommends(Protocol):
     """What the edge needs of an engine."""
 
-    def recommend(self, request: RecommendRequest, deadline: Deadline) -> Recommended:
+    def recommend(self, request: RecommendRequest, terms: Terms) -> Recommended:
         """A slate, or a RequestError."""
         ...
 
@@ -92,7 +93,7 @@ class RecommendHandler:
         deadline = Deadline(call.arrived_s + budget_s, self._clock)
         request = decode_request(message, time.time())
         call.request_id, call.user_id = request.request_id, request.user_id
-        answer = self._engine.recommend(request, deadline)
+        answer = self._engine.recommend(request, Terms(deadline, active=context.is_active))
         call.answer = answer
         return self._encoder.encode(request.request_id, answer, message.view == pb.RESPONSE_VIEW_DIAGNOSTIC)  # type: ignore[union-attr]  # decoded
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from domain.deadline import Deadline
 from domain.progress import SILENT
 from domain.request import CandidateFilter, RecommendRequest
+from domain.terms import Terms
 from engine.build import BuildOptions, build
 from engine.open import StartOptions, prepare
 from tests.worlds import assert_same_slate, row_wise_world, split_world
@@ -47,7 +47,7 @@ def served(request, tmp_path_factory):
 
 def ask(engine, **fields):
     request = RecommendRequest(request_id="r", **fields)
-    return engine.recommend(request, Deadline.never(time.monotonic))
+    return engine.recommend(request, Terms.unhurried(time.monotonic))
 
 
 def slate_of(engine, recommended):

@@ -16,9 +16,9 @@ import pytest
 
 from demo.files import EMERGING_TIER, SPACE, demo_files
 from demo.heldout import ndcg
-from domain.deadline import Deadline
 from domain.progress import SILENT
 from domain.request import CandidateFilter, RecommendRequest
+from domain.terms import Terms
 from engine.build import BuildOptions, build
 from engine.open import StartOptions, prepare
 from tests.unit.demo.plain_answer import PlainAnswers
@@ -77,7 +77,7 @@ def reference_slates(answers):
 
 def ask(engine, user_id, market="", context=None, **fields):
     request = RecommendRequest("r", user_id, context_features=context or {}, filter=CandidateFilter(market=market), page_size=PAGE, **fields)
-    return engine.recommend(request, Deadline.never(time.monotonic))
+    return engine.recommend(request, Terms.unhurried(time.monotonic))
 
 
 def test_slates_are_the_golden_ones(engine, golden):

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from demo.files import EMERGING_TIER
-from domain.deadline import Deadline
 from domain.request import RecommendRequest
+from domain.terms import Terms
 from engine.open import StartOptions, prepare
 from retrieval.cost import Costs
 
@@ -48,7 +48,7 @@ def test_emerging_creators_among_the_nearest_are_considered_and_every_retrieved_
     assert engine.bundle.manifest.space == "ip"
     for number, query in enumerate(np.random.default_rng(2).normal(size=(40, creators.embeddings.shape[1])).astype(np.float32)):
         request = RecommendRequest(f"r{number}", embeddings={"": query}, page_size=10, candidate_count=COUNT)
-        answer = engine.recommend(request, Deadline.never(time.monotonic))
+        answer = engine.recommend(request, Terms.unhurried(time.monotonic))
         assert answer.retrieval_method == "index"
         considered = np.concatenate((answer.slate.rows, answer.slate.reserve()))
         assert len(considered) + len(answer.removed) == answer.retrieved_count == COUNT

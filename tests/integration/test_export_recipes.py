@@ -18,8 +18,8 @@ import onnx
 import pyarrow.parquet as pq
 import pytest
 
-from domain.deadline import Deadline
 from domain.request import RecommendRequest
+from domain.terms import Terms
 from engine.open import StartOptions, prepare
 from tests.integration.server_process import ROOT, environment, run_command
 from tests.worlds import World, assert_same_slate
@@ -185,7 +185,7 @@ def test_the_exact_slates_are_those_of_the_exported_model_alone(built):
             world = world_of(recipe, directory, tables, DEFAULT_HOUR if hour is None else hour)
             sent = {} if hour is None else {"hour": hour}
             request = RecommendRequest("r", tables.user_ids[user], context_features=sent, exact=True, page_size=40)
-            answer = engine.recommend(request, Deadline.never(time.monotonic))
+            answer = engine.recommend(request, Terms.unhurried(time.monotonic))
             assert answer.degradations == ()
             served = list(zip(engine.creators.ids_of(answer.slate.rows), answer.slate.scores.tolist(), strict=True))
             every = np.arange(len(tables.creator_ids))

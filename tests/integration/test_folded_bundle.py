@@ -12,8 +12,8 @@ import pytest
 from bench.bundles import build_options
 from bench.data import World, write_inputs
 from cli.main import main
-from domain.deadline import Deadline
 from domain.progress import SILENT
+from domain.terms import Terms
 from engine.build import build
 from engine.open import StartOptions, prepare
 from engine.sample_request import sample_requests
@@ -41,7 +41,7 @@ def built(options):
 def slates(bundle, whole):
     engine = prepare(bundle, whole=whole).start(StartOptions(), time.monotonic, refuse)
     requests = sample_requests(engine.bundle, engine.ways["default"].rank.ranker.schema, 20)
-    answers = [engine.recommend(request, Deadline.never(engine.clock)) for request in requests]
+    answers = [engine.recommend(request, Terms.unhurried(engine.clock)) for request in requests]
     return engine.ways["default"].rank.ranker.description.form, [answer.slate for answer in answers]
 
 

@@ -22,7 +22,7 @@ from tests.unit.server.small_world import recommended
 REQUEST = pb.RecommendCreatorsRequest(request_id="r1", user=pb.User(user_id="listener-1"))
 
 
-def answer(request, deadline):
+def answer(request, terms):
     """What most engines here do."""
     return recommended()
 

@@ -37,12 +37,14 @@ def recommended(rows=(2, 0), scores=(0.5, float("nan")), **fields) -> Recommende
         "scoring_form": "whole",
         "retrieval_method": "index",
         "retrieved_count": len(rows) + 1,
+        "ranked_count": 2,
+        "duration_s": 0.007,
     }
     return Recommended(**{**answer, **fields})
 
 
 class ToldEngine:
-    """Answers every request with what `act(request, deadline)` returns or raises."""
+    """Answers every request with what `act(request, terms)` returns or raises."""
 
     def __init__(self, act) -> None:
         self.recommend = act

@@ -28,7 +28,7 @@ def test_an_answer_arrives_with_the_id_that_was_sent(edge):
 
 
 def test_a_request_error_arrives_with_its_code_and_reason(edge):
-    def act(request, deadline):
+    def act(request, terms):
         raise UnknownUser("no such user", {"user_id": request.user_id})
 
     error = refused(edge(act).recommend, REQUEST, timeout=5)
@@ -40,7 +40,7 @@ def test_a_request_error_arrives_with_its_code_and_reason(edge):
     "problem", [ValueError("secret"), StageFailure("secret"), SystemExit("secret"), KeyboardInterrupt("secret"), GeneratorExit("secret")]
 )
 def test_anything_else_is_internal_with_an_id_that_the_log_has_and_no_text(edge, problem, caplog):
-    def act(request, deadline):
+    def act(request, terms):
         raise problem
 
     error = refused(edge(act).recommend, REQUEST, timeout=5)
@@ -60,8 +60,8 @@ def test_undecodable_bytes_are_invalid_and_named_so(edge):
 def test_the_engine_gets_the_callers_deadline_capped_or_the_default_less_the_reserve(edge, timeout_s, least, most):
     seen = []
 
-    def act(request, deadline):
-        seen.append(deadline.remaining_s())
+    def act(request, terms):
+        seen.append(terms.deadline.remaining_s())
         return recommended()
 
     edge(act, default_deadline_ms=300, max_deadline_ms=20_000, reply_reserve_ms=1).recommend(REQUEST, timeout=timeout_s)
@@ -72,7 +72,7 @@ def test_a_deadline_that_has_passed_costs_no_work(edge):
     """The call waits behind busy threads until it is late."""
     release, worked = threading.Event(), []
 
-    def act(request, deadline):
+    def act(request, terms):
         worked.append(request.request_id)
         release.wait(10)
         return recommended()
@@ -92,7 +92,7 @@ def test_a_deadline_that_has_passed_costs_no_work(edge):
 def test_more_than_may_wait_is_refused_at_once_with_a_pushback_while_health_answers(edge):
     release = threading.Event()
 
-    def act(request, deadline):
+    def act(request, terms):
         release.wait(10)
         return recommended()
 
@@ -130,7 +130,7 @@ def test_health_reports_request_threads_that_hang(edge, monkeypatch):
     monkeypatch.setattr(pulse, "STUCK_S", 0.1)
     release = threading.Event()
 
-    def act(request, deadline):
+    def act(request, terms):
         release.wait(10)
         return recommended()
 
@@ -181,7 +181,7 @@ def test_the_last_thing_that_a_watch_tells_is_the_drain_even_without_a_wait(edge
 def test_a_drain_lets_running_calls_finish_and_takes_no_more(edge):
     started, release = threading.Event(), threading.Event()
 
-    def act(request, deadline):
+    def act(request, terms):
         started.set()
         release.wait(10)
         return recommended()
@@ -201,7 +201,7 @@ def test_a_drain_lets_running_calls_finish_and_takes_no_more(edge):
 def test_what_runs_beyond_the_grace_is_canceled(edge):
     release = threading.Event()
 
-    def act(request, deadline):
+    def act(request, terms):
         release.wait(10)
         return recommended()
 
@@ -214,7 +214,7 @@ def test_what_runs_beyond_the_grace_is_canceled(edge):
 
 
 def test_requests_are_counted_by_code_and_stage(edge):
-    def act(request, deadline):
+    def act(request, terms):
         if request.user_id == "nobody":
             raise UnknownUser("no such user")
         return recommended()
@@ -247,7 +247,7 @@ def test_an_access_line_tells_what_happened_without_the_user(edge, caplog):
 def test_the_client_spreads_over_connections_and_retries_what_a_stopping_worker_refused(edge):
     failures = iter([True, False, True, False])
 
-    def act(request, deadline):
+    def act(request, terms):
         from domain.errors import NotServing
 
         if next(failures):

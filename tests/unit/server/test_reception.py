@@ -91,7 +91,7 @@ def test_beyond_the_limit_the_call_that_has_been_incomplete_longest_is_canceled(
 def test_what_arrives_together_is_refused_beyond_the_limit_without_a_thread(edge, raw):
     release = threading.Event()
 
-    def act(request, deadline):
+    def act(request, terms):
         release.wait(10)
         return recommended()
 

@@ -20,7 +20,7 @@ from tests.unit.server.small_world import ToldEngine, recommended
 STUCK_S = 0.5  # instead of five seconds
 
 
-def act(request, deadline):
+def act(request, terms):
     word, _, seconds = request.user_id.partition(" ")
     if word == "hang":
         time.sleep(float(seconds))

@@ -13,9 +13,9 @@ import onnxruntime
 import pyarrow.parquet as pq
 import pytest
 
-from domain.deadline import Deadline
 from domain.progress import SILENT
 from domain.request import RecommendRequest
+from domain.terms import Terms
 from engine.build import BuildOptions, build
 from engine.open import StartOptions, prepare
 from evaluation.protocol import cold_creators, hold_out, hold_out_tags, is_held_out
@@ -70,7 +70,7 @@ def refuse(stage, failure):
 
 def ask(engine, user_id="u3", embeddings=None, **context):
     request = RecommendRequest("r", user_id, embeddings=embeddings or {}, context_features=context, page_size=20)
-    return engine.recommend(request, Deadline.never(time.monotonic))
+    return engine.recommend(request, Terms.unhurried(time.monotonic))
 
 
 def test_no_held_out_play_reaches_anything_by_its_time_its_occasion_or_its_number(run: Path, tmp_path: Path) -> None:

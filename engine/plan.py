@@ -1,0 +1,112 @@
+"""The planner: what one request can afford of the time left, and of the processor time that it is allowed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from domain.deadline import Deadline
+from domain.errors import DeadlinePassed
+from domain.slate import DegradationReason, Plan, Stage
+from domain.terms import Terms
+from engine.cost_model import CostModel
+from engine.load import Load
+from engine.trace import Trace
+
+LEAST_RANKED_COUNT = 2  # ranking one candidate changes nothing
+LEAST_CHUNK_COUNT = 8  # each further native call has its fixed cost: fewer candidates are not worth it
+MORE_CAUTION = 2.0  # margins of every chunk after the first: several of them must not add up to a risk of more than one in a hundred
+CALL_S = 0.010  # processor seconds of one native call while time is short: nothing can stop it
+
+
+@dataclass(frozen=True, slots=True)
+class Planner:
+    """Plans the requests of one profile. Thread-safe: it reads what `costs` has learned and how many requests run, and keeps nothing itself.
+
+    Laws (tests/unit/engine/test_plan.py): more time, or a larger allowance, never plans fewer candidates; what is planned to be ranked surely fits.
+    """
+
+    costs: CostModel
+    load: Load = field(default_factory=Load)
+
+    def begin(self, wanted_count: int, page_size: int, exact: bool, terms: Terms) -> Plan:
+        """The plan before retrieval. Raises DeadlinePassed when a page in similarity order is not expected to be ready in time."""
+        left_s, running = terms.deadline.remaining_s(), max(1, self.load.count)
+        costs, retrieve = self.costs, self.costs.of_stage_1(exact)
+        sure_s = self._rest_s(running) + retrieve.sure(wanted_count, running) + costs.rank.sure(wanted_count, running)
+        if sure_s <= left_s and self._total(wanted_count, wanted_count, exact) <= terms.allowance_s:
+            return Plan(wanted_count, wanted_count, left_s, sure_s, running)
+
+        spare_s = left_s - self._rest_s(running)
+        # The rest of the time will mostly be more than what is sure: candidates that could then be ranked are worth retrieving.
+        timely = widest(wanted_count, lambda n: retrieve.sure(n, running) + costs.rank.typical(n, running) <= spare_s)
+        allowed = wanted_count if terms.allowance_s == math.inf else widest(wanted_count, lambda n: self._total(n, n, exact) <= terms.allowance_s)
+        if timely < page_size and costs.rest.typical(1, running) + retrieve.typical(page_size, running) > left_s:
+            retrieve.starved = True
+            raise DeadlinePassed("the time left is too short even for similarity order; allow more time", {"stage": "retrieve"})
+        count = min(wanted_count, max(page_size, min(timely, allowed)))
+        reason = DegradationReason.OVERLOAD if allowed < timely else DegradationReason.DEADLINE
+        sure_s = self._rest_s(running) + retrieve.sure(count, running)
+        return Plan(count, min(timely, allowed, count), left_s, sure_s, running, reason, allowed)
+
+    def again(self, plan: Plan, kept_count: int, exact: bool, terms: Terms) -> Plan:
+        """The plan after retrieval, with the true time left and `kept_count` candidates to rank."""
+        left_s, running = terms.deadline.remaining_s(), max(1, self.load.count)
+        rank, rest_s = self.costs.rank, self._rest_s(running)
+        sure_s = rest_s + rank.sure(kept_count, running)
+        allowed = kept_count
+        if terms.allowance_s != math.inf:
+            allowed = widest(kept_count, lambda n: self._total(plan.retrieve_count, n, exact) <= terms.allowance_s)
+        if sure_s <= left_s and allowed == kept_count:
+            return Plan(plan.retrieve_count, kept_count, left_s, sure_s, running, plan.reason, allowed)
+
+        timely = widest(kept_count, lambda n: rest_s + rank.sure(n, running) <= left_s)
+        count = min(timely, allowed)
+        if count < min(LEAST_RANKED_COUNT, kept_count):
+            count = 0
+            rank.starved = rank.starved or timely <= allowed
+        sure_s = rest_s + rank.sure(count, running)
+        reason = DegradationReason.OVERLOAD if allowed < timely else DegradationReason.DEADLINE
+        return Plan(plan.retrieve_count, count, left_s, sure_s, running, reason, allowed)
+
+    def next_chunk(self, plan: Plan, done_count: int, kept_count: int, deadline: Deadline) -> int:
+        """How many candidates to rank in the next native call, after `done_count` of `kept_count`; 0: stop here."""
+        if done_count == 0 and plan.rank_count in (0, kept_count):
+            return plan.rank_count
+        rank, running = self.costs.rank, plan.running_count
+        count = plan.rank_count
+        if done_count:
+            most = min(kept_count, plan.allowed_count) - done_count
+            spare_s = deadline.remaining_s() - self._rest_s(running)
+            count = widest(most, lambda n: rank.sure(n, running, MORE_CAUTION) <= spare_s)
+            if count < min(most, LEAST_CHUNK_COUNT):
+                return 0
+        return min(count, max(LEAST_CHUNK_COUNT, widest(count, lambda n: rank.typical(n) <= CALL_S)))
+
+    def learn(self, trace: Trace, plan: Plan, exact: bool) -> float:
+        """Tell the cost model what the request took, which `plan` began; the ranker was observed call by call. Returns the whole time in seconds."""
+        elapsed_s = trace.elapsed_s()
+        retrieve_s, rank_s = trace.duration_s(Stage.RETRIEVE), trace.duration_s(Stage.RANK)
+        self.costs.of_stage_1(exact).observe(plan.retrieve_count, plan.running_count, retrieve_s)
+        self.costs.rest.observe(1, plan.running_count, elapsed_s - retrieve_s - rank_s)
+        return elapsed_s
+
+    def _rest_s(self, running: int) -> float:
+        return self.costs.rest.sure(1, running)
+
+    def _total(self, retrieve_count: int, rank_count: int, exact: bool) -> float:
+        """Processor seconds of the whole request: the allowance is a share of the processor, not a time limit, so load and spread do not count."""
+        costs = self.costs
+        return costs.rest.typical(1) + costs.of_stage_1(exact).typical(retrieve_count) + costs.rank.typical(rank_count)
+
+
+def widest(most: int, fits: Callable[[int], bool]) -> int:
+    """The largest n from 0 to `most` that fits, where everything below one that fits does too; 0 always fits."""
+    if most <= 0 or fits(most):
+        return max(0, most)
+    low, high = 0, most
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    return low

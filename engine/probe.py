@@ -1,0 +1,51 @@
+"""Keeps the cost model alive where no request can afford a stage any more: nothing would ever show that the stage has become fast again."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+
+from domain.errors import EarshotError
+from domain.request import RecommendRequest
+from domain.terms import Terms
+from engine.recommend import Engine
+from engine.sample_request import sample_requests
+
+INTERVAL_S = 0.5
+DUTY = 0.01  # of a core, at most, goes into probes
+WIDTH = 8  # a probe ranks two candidates and then the eighth part of all: one width cannot tell the fixed cost from the one per candidate
+
+
+class Prober:
+    """Asks one sample request of each starved profile, now and then, without a deadline; its stages are observed like those of any other.
+
+    `run` is called from one thread, which is not one that answers requests.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._next_s = -float("inf")
+        self._requests: dict[str, RecommendRequest] = {}
+
+    def run(self) -> None:
+        """Probe what is starved, unless that was done a moment ago. Never raises for what a probe ran into: requests will tell."""
+        clock = self._engine.clock
+        started_s = clock()
+        if started_s < self._next_s:
+            return
+        for name, way in self._engine.ways.items():
+            costs = way.rank.planner.costs
+            if costs.starved:
+                exact = costs.exact.starved
+                for width in (2, max(2, costs.candidate_count // WIDTH)):
+                    with suppress(EarshotError):
+                        self._engine.recommend(replace(self._request(name), exact=exact, candidate_count=width), Terms.unhurried(clock))
+        ended_s = clock()
+        self._next_s = max(started_s + INTERVAL_S, ended_s + (ended_s - started_s) / DUTY)
+
+    def _request(self, name: str) -> RecommendRequest:
+        if name not in self._requests:
+            bundle, ranker = self._engine.bundle, self._engine.ways[name].rank.ranker
+            request = next(iter(sample_requests(bundle, ranker.schema, 1)))
+            self._requests[name] = replace(request, request_id="probe", surface=name, page_size=1)
+        return self._requests[name]

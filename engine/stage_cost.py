@@ -1,0 +1,105 @@
+"""What one stage takes, by its width and by how many requests run: fitted at warm-up, refreshed by every request. Why so: docs/adr/0011-budget.md."""
+
+from __future__ import annotations
+
+import statistics
+import threading
+from collections.abc import Callable
+
+from domain.deadline import Clock
+from engine.margin import Margin
+
+WARM_UP_RUN_COUNT = 7  # enough for a median that one preemption does not move; three are thrown away first
+DISCARDED_RUN_COUNT = 3  # onnxruntime's first runs of a shape are 10 to 1000 times slower
+
+MOST_RUNNING = 8  # with more at a time the margins are those of so many
+FASTEST = 1 / 8  # of the time at warm-up: no machine becomes faster than that, and a coefficient that nobody observes must not vanish
+SHIFT = 1.0  # twice as slow as predicted, twice in a row: the machine has changed
+CALM_GAIN, SHIFT_GAIN, SHARE_GAIN = 0.1, 0.7, 0.02
+LEAST_S = 1e-6
+
+
+class StageCost:
+    """Seconds of one stage of width n while k requests run: `(fixed_s + per_row_s * n) * (1 + share * (k - 1))`. Thread-safe.
+
+    share: how much one more running request stretches a stage: 1 where all share a core, 0 where each has its own; learned as the others are.
+    starved: somebody could not afford the stage, so perhaps nobody observes it any more; whoever sees that may run it once, see engine/probe.py.
+    """
+
+    def __init__(self, fixed_s: float = 0.0, per_row_s: float = 0.0, usual_count: int = 1) -> None:
+        """As measured at warm-up. usual_count: the width of the full work."""
+        usual_s = max(LEAST_S, fixed_s + per_row_s * usual_count)
+        self._base = (max(fixed_s, usual_s / 100), per_row_s)  # never both zero
+        self._floor = (FASTEST * self._base[0], FASTEST * per_row_s)
+        self.fixed_s, self.per_row_s, self.share, self.starved = max(fixed_s, LEAST_S), per_row_s, 1.0, False
+        self._usual_count, self._last_surprises = usual_count, [0.0, 0.0]
+        self._margins = [Margin() for _ in range(MOST_RUNNING)]
+        self._lock = threading.Lock()
+
+    def typical(self, count: int, running: int = 1) -> float:
+        """The seconds that are expected; no rows cost nothing."""
+        return (self.fixed_s + self.per_row_s * count) * (1.0 + self.share * (running - 1)) if count > 0 else 0.0
+
+    def sure(self, count: int, running: int = 1, caution: float = 1.0) -> float:
+        """The seconds that hold in 99 of 100 cases; caution: how many times the margin is wanted, 1 for once."""
+        typical_s = self.typical(count, running)
+        return typical_s + caution * self._margins[min(running, MOST_RUNNING) - 1].seconds(typical_s)
+
+    def observe(self, count: int, running: int, actual_s: float) -> None:
+        """The stage took `actual_s` for `count` (>= 1) rows, when `running` (>= 1) requests ran at its start."""
+        with self._lock:
+            typical_s = self.typical(count, running) or LEAST_S
+            surprise = actual_s / typical_s - 1.0
+            margin = self._margins[min(running, MOST_RUNNING) - 1]
+            noise = margin.seconds(typical_s) / typical_s
+            margin.add(typical_s, actual_s)
+            self.starved = False
+            # An outlier stands alone: only what the last observation of a like width says too is learned, and of the two the smaller.
+            wide = 2 * count > self._usual_count
+            last, self._last_surprises[wide] = self._last_surprises[wide], surprise
+            if last * surprise > 0.0:
+                self._learn(count, running, surprise if abs(surprise) < abs(last) else last, noise)
+            if running > 1:
+                self._learn_share(count, running, actual_s)
+
+    def coefficients(self, running: int = 1) -> tuple[float, float, float, float]:
+        """(fixed_s, per_row_s, share, what to add to one second so that it holds in 99 of 100 cases), while so many run."""
+        return self.fixed_s, self.per_row_s, self.share, self._margins[min(running, MOST_RUNNING) - 1].seconds(1.0)
+
+    def _learn(self, count: int, running: int, surprise: float, noise: float) -> None:
+        """One step of normalised least mean squares: each coefficient takes the part of the error that its part of the usual cost can explain.
+
+        A long step where neither noise nor a wrong idea of the load explains the surprise: the machine has changed.
+        """
+        changed = surprise > noise or surprise < 0.7 / running - 1.0
+        error_s = (SHIFT_GAIN if changed else CALM_GAIN / running) * surprise * (self.fixed_s + self.per_row_s * count)
+        fixed, per_row = self._base
+        rows = per_row * count
+        step = error_s / (fixed * fixed + rows * rows)
+        self.fixed_s = max(self._floor[0], self.fixed_s + step * fixed * fixed)
+        self.per_row_s = max(self._floor[1], self.per_row_s + step * rows * per_row)
+        if surprise > SHIFT:
+            for margin in self._margins:
+                margin.start_over()
+
+    def _learn_share(self, count: int, running: int, actual_s: float) -> None:
+        alone_s = max(LEAST_S, self.typical(count))
+        seen = min(2.0, max(0.0, (actual_s / alone_s - 1.0) / (running - 1)))
+        self.share += SHARE_GAIN * (seen - self.share)
+
+
+def measure_cost(run: Callable[[int], object], small: int, large: int, clock: Clock) -> StageCost:
+    """The cost of `run(n)` by medians at n = small and n = large (1 <= small <= large)."""
+    small_s, large_s = _median_s(run, small, clock), _median_s(run, large, clock)
+    per_row_s = max(0.0, (large_s - small_s) / (large - small)) if large > small else 0.0
+    return StageCost(max(0.0, small_s - per_row_s * small), per_row_s, large)
+
+
+def _median_s(run: Callable[[int], object], count: int, clock: Clock) -> float:
+    durations_s = []
+    for number in range(DISCARDED_RUN_COUNT + WARM_UP_RUN_COUNT):
+        started_s = clock()
+        run(count)
+        if number >= DISCARDED_RUN_COUNT:
+            durations_s.append(clock() - started_s)
+    return statistics.median(durations_s)

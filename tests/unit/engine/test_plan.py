@@ -1,0 +1,180 @@
+"""The planner's laws, and what it holds on a simulated machine with load, noise and faults."""
+
+import math
+from statistics import mean
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.deadline import Deadline
+from domain.errors import DeadlinePassed
+from domain.slate import DegradationReason
+from domain.terms import Terms
+from engine.cost_model import CostModel
+from engine.plan import Planner, widest
+from engine.stage_cost import StageCost
+from tests.unit.engine.machine import Machine, Stage
+
+seconds = st.floats(0, 0.05)
+models = st.builds(
+    lambda rank, per_row, retrieve, rest: CostModel(rank=StageCost(rank, per_row, 200), retrieve=StageCost(retrieve, 1e-6), rest=StageCost(rest)),
+    seconds,
+    st.floats(0, 1e-3),
+    seconds,
+    st.floats(0, 0.002),
+)
+LIGHT, HEAVY = Stage(0.0003, 8.5e-6), Stage(0.001, 145e-6)  # a ranker that takes 2 ms for 200 candidates, and one that takes 30 ms
+
+
+def plans(costs, budget_s, allowance_s=math.inf, running=1, wanted=200):
+    """(the plan before retrieval, the plan after it, when it took no time); None where the planner refuses."""
+    planner = Planner(costs)
+    planner.load.count = running
+    terms = Terms(Deadline(budget_s, lambda: 0.0), allowance_s)
+    try:
+        first = planner.begin(wanted, 20, False, terms)
+    except DeadlinePassed:
+        return None
+    return first, planner.again(first, first.retrieve_count, False, terms)
+
+
+def counts(planned):
+    return (0, 0, 0) if planned is None else (planned[0].retrieve_count, planned[0].rank_count, planned[1].rank_count)
+
+
+@given(models, seconds, seconds, st.integers(1, 12))
+def test_more_time_never_plans_fewer_candidates(costs, budget_s, more_s, running):
+    less, more = counts(plans(costs, budget_s, running=running)), counts(plans(costs, budget_s + more_s, running=running))
+    assert all(a <= b for a, b in zip(less, more, strict=True))
+
+
+@given(models, seconds, seconds)
+def test_a_larger_allowance_never_plans_fewer_candidates(costs, allowance_s, more_s):
+    less, more = counts(plans(costs, 10.0, allowance_s)), counts(plans(costs, 10.0, allowance_s + more_s))
+    assert all(a <= b for a, b in zip(less, more, strict=True))
+
+
+@given(models, seconds, st.integers(1, 12))
+def test_what_is_planned_to_be_ranked_surely_fits_into_the_time_left(costs, budget_s, running):
+    planned = plans(costs, budget_s, running=running)
+    if planned and planned[1].rank_count:
+        assert planned[1].sure_s <= budget_s
+        assert costs.rank.sure(planned[1].rank_count, running) <= planned[1].sure_s
+
+
+@given(models, seconds)
+def test_a_loaded_worker_never_plans_more_than_an_idle_one(costs, budget_s):
+    busy, idle = counts(plans(costs, budget_s, running=4)), counts(plans(costs, budget_s))
+    assert all(a <= b for a, b in zip(busy, idle, strict=True))
+
+
+def test_with_time_enough_everything_is_planned():
+    costs = CostModel(rank=HEAVY.measured(200))
+    assert counts(plans(costs, 1.0)) == (200, 200, 200)
+    assert counts(plans(costs, math.inf)) == (200, 200, 200)
+
+
+def test_a_page_in_similarity_order_is_planned_when_nothing_else_fits():
+    costs = CostModel(rank=StageCost(1.0, 0.0), retrieve=StageCost(0.001, 0.0))
+    assert counts(plans(costs, 0.002)) == (20, 0, 0)
+    assert plans(costs, 0.0005) is None
+
+
+@pytest.mark.parametrize(
+    ("budget_s", "allowance_s", "reason"),
+    [(0.010, math.inf, DegradationReason.DEADLINE), (1.0, 0.010, DegradationReason.OVERLOAD), (0.005, 0.015, DegradationReason.DEADLINE)],
+)
+def test_the_reason_is_what_cuts_most(budget_s, allowance_s, reason):
+    first, again = plans(CostModel(rank=StageCost(0.0, 100e-6, 200)), budget_s, allowance_s)
+    assert first.retrieve_count < 200
+    assert first.reason is reason
+    if again.rank_count < first.retrieve_count:
+        assert again.reason is reason
+
+
+@given(st.integers(0, 300), st.integers(-5, 305))
+def test_widest_finds_the_last_that_fits(most, limit):
+    assert widest(most, lambda n: n <= limit) == max(0, min(most, limit))
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("budget_s", [0.005, 0.010, 0.020, 0.050, 0.100])
+@pytest.mark.parametrize("ranker", [LIGHT, HEAVY], ids=["light", "heavy"])
+@pytest.mark.parametrize("running", [(1,), (4,), (1, 2, 3, 4)], ids=["alone", "four", "changing"])
+def test_at_least_99_of_100_requests_end_in_time(ranker, budget_s, running, seed):
+    machine = Machine(Stage(ranker.fixed_s, ranker.per_row_s), seed=seed)
+    outcomes = [machine.request(budget_s, machine.random.choice(running)) for _ in range(2_500)][500:]
+    assert mean(outcome.in_time for outcome in outcomes) >= 0.99
+    assert all(outcome.ranked_count is not None for outcome in outcomes)
+
+
+def test_an_idle_machine_ranks_everything_that_fits():
+    machine = Machine(HEAVY)
+    assert mean(machine.request(0.050).ranked_count for _ in range(500)) == 200
+    half = [machine.request(0.016).ranked_count for _ in range(500)]
+    assert 60 <= mean(half) <= 100  # 15.7 ms are left after retrieval: 101 would fit without any noise
+
+
+@pytest.mark.parametrize("part", ["whole", "per_row"])
+@pytest.mark.parametrize(("ranker", "budget_s", "late_count"), [(LIGHT, 0.1, 0), (HEAVY, 0.1, 3), (LIGHT, 0.02, 3)])
+def test_a_ranker_that_becomes_ten_times_slower_is_noticed_and_its_recovery_too(ranker, budget_s, late_count, part):
+    machine = Machine(Stage(ranker.fixed_s, ranker.per_row_s), outliers=0.0)
+    for _ in range(300):
+        machine.request(budget_s)
+    if part == "whole":
+        machine.rank.slower = 10.0
+    else:
+        machine.rank.per_row_s *= 10.0
+    slow = [machine.request(budget_s) for _ in range(2_000)]
+    assert sum(not outcome.in_time for outcome in slow[:100]) <= late_count
+    assert mean(outcome.in_time for outcome in slow[100:]) >= 0.99
+    assert mean(outcome.ranked_count for outcome in slow[-500:]) > 0.4 * most_in(machine, budget_s)
+    machine.rank.slower, machine.rank.per_row_s = 1.0, ranker.per_row_s
+    recovered = [machine.request(budget_s) for _ in range(200)]
+    assert all(outcome.in_time for outcome in recovered)
+    assert recovered[-1].ranked_count == 200
+
+
+def most_in(machine, budget_s):
+    """How many candidates fit where all costs are known and nothing varies."""
+    left_s = budget_s - machine.rest.true_s(1) - machine.retrieve.true_s(200)
+    return min(200, (left_s / machine.rank.slower - machine.rank.fixed_s) / machine.rank.per_row_s)
+
+
+def test_a_ranker_that_nobody_can_afford_is_probed_until_it_is_fast_again():
+    machine = Machine(Stage(HEAVY.fixed_s, HEAVY.per_row_s), outliers=0.0)
+    machine.rank.slower = 20.0  # its fixed part alone takes longer than the whole budget
+    for _ in range(50):
+        machine.request(0.010)
+        machine.probe()
+    assert machine.request(0.010).ranked_count == 0
+    assert machine.planner.costs.starved
+    machine.rank.slower = 1.0
+    for _ in range(30):
+        assert machine.request(0.010).in_time
+        machine.probe()
+    assert machine.request(0.010).ranked_count > 20
+
+
+def test_without_a_probe_it_would_stay_so():
+    machine = Machine(Stage(HEAVY.fixed_s, HEAVY.per_row_s, slower=20.0), outliers=0.0)
+    for _ in range(50):
+        machine.request(0.010)
+    machine.rank.slower = 1.0
+    for _ in range(300):
+        machine.request(0.010)
+    assert machine.request(0.010).ranked_count == 0
+
+
+def test_a_caller_whose_time_is_never_enough_is_refused_and_retrieval_is_probed():
+    machine = Machine(LIGHT)
+    machine.retrieve.slower = 100.0
+    for _ in range(20):
+        machine.request(0.005)
+    assert machine.request(0.005).ranked_count is None
+    machine.retrieve.slower = 1.0
+    for _ in range(30):
+        machine.probe()
+        machine.request(0.005)
+    assert machine.request(0.005).ranked_count is not None
