@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 DEPTH = 20  # of NDCG
 
@@ -18,13 +18,18 @@ def goodput_bound(load: float, refusal_s: float, served_s: float) -> float:
     return max(0.0, (1.0 - load * share) / (1.0 - share)) if share < 1.0 else 0.0
 
 
-def ndcg(answer: Sequence[str], full: Sequence[str], depth: int = DEPTH) -> float:
-    """Of an answer against the full one: the gain of a creator is `depth` less its place in the full answer, 0 beyond; discount 1 / log2(1 + place).
+def gains_of(scores: Mapping[str, float]) -> dict[str, float]:
+    """Per creator its score by the full ranker, less the least of this user's: as in the curve that bundles carry (engine/budget_curve.py)."""
+    least = min(scores.values(), default=0.0)
+    return {creator: score - least for creator, score in scores.items()}
 
-    1 for the same order, 0 for nothing in common. Empty `full`: nan. Jarvelin and Kekalainen (2002).
+
+def ndcg(answer: Sequence[str], gains: Mapping[str, float], depth: int = DEPTH) -> float:
+    """Of an answer against the full one, whose gains these are; a creator without one gains 0; discount 1 / log2(1 + place), places from 1.
+
+    1 for the best order, 0 for nothing in common; nan where nothing could be gained. Jarvelin and Kekalainen (2002).
     """
-    gains = {creator: float(depth - place) for place, creator in enumerate(full[:depth])}
-    best = _discounted(sorted(gains.values(), reverse=True))
+    best = _discounted(sorted(gains.values(), reverse=True)[:depth])
     return _discounted([gains.get(creator, 0.0) for creator in answer[:depth]]) / best if best else math.nan
 
 

@@ -11,7 +11,9 @@ import argparse
 import os
 import sys
 import time
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from bench.promise.plans import planned
 from engine.open import StartOptions, prepare
@@ -21,6 +23,9 @@ from server.data_plane import DataPlane
 from server.rung_log import RungLog
 from server.settings import Settings
 from server.telemetry.board import Board
+
+# Contestants only refuse what does not fit their queue: no brown-out, and no admission by costs that are not theirs.
+BOUNDED: dict[str, Any] = {"admission": "bounded"} if "admission" in {one.name for one in fields(Settings)} else {}
 
 
 def main() -> None:
@@ -46,7 +51,7 @@ def whole_engine(bundle: Path) -> Engine:
 def assignment(port: int, thread_count: int) -> Assignment:
     """That of a single worker with the default settings."""
     return Assignment(
-        settings=Settings(workers=1, threads=thread_count),
+        settings=Settings(workers=1, threads=thread_count, **BOUNDED),
         bundle=Path(),
         address=f"127.0.0.1:{port}",
         control_pid=os.getpid(),

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import product
 
-from bench.promise.answers import full_answers, mean_ndcg
+from bench.promise.answers import full_gains, mean_ndcg
 from bench.promise.capacity import capacity, trial_s
+from bench.promise.plans import PERCENTILE, STEP
 from bench.promise.proof import Check, Curve, Grid, Proof, doubts
 from bench.promise.rig import Rig, Seen, Serve, see
 from bench.promise.world import COSTS_MS, ensure_bundle
@@ -61,7 +62,7 @@ def prove(rig: Rig) -> Proof:
     for ranker in rig.rankers:
         rates = _rates(rig, ranker)
         with rig.serve(ranker)() as target:
-            full = full_answers(target, rig.world.user_ids)
+            full = full_gains(target, rig.world.user_ids)
         for name, serve in _contestants(rig, ranker):
             found = _measured(rig, Contestant(name, ranker, serve), rates, full)
             cells += [cell for cell, _ in found]
@@ -72,8 +73,9 @@ def prove(rig: Rig) -> Proof:
     proof.facts = [
         f"{rig.world.user_count} users drawn evenly, pages of 20 from 500 candidates of {rig.world.creator_count:,}",
         f"each trial {_trial_s(rig, math.inf):.1f} s, longer at low rates, the first fifth not counted; rates are shares of Earshot's own C at that ranker and deadline",
-        "NDCG@20 against the page that the same user gets without hurry; of the answers in time",
-        "fixed n: the same server that ranks the first n of the 500 and lets the rest follow by similarity; QualityFactor: n moves with the latency",
+        "NDCG@20 of the answers in time; the gain of a creator is its score by the full work for that user, less the least of the 500",
+        "fixed n: the same server, but it ranks the first n of the 500 whatever the time left, and the rest follow by similarity; no brown-out",
+        f"QualityFactor: likewise, n moved by {STEP:g} of 500 up after each call in time, {PERCENTILE / (100 - PERCENTILE):.0f} times as far down after others",
         f"a contestant is held against only where it keeps {LEAST_IN_TIME:.1%} itself; differences of NDCG up to {TIE} are ties",
     ]
     return proof
@@ -115,7 +117,7 @@ def _rates(rig: Rig, ranker: str) -> dict[float, float]:
 
 
 def _measured(
-    rig: Rig, contestant: Contestant, rates: Mapping[float, float], full: Mapping[str, Sequence[str]]
+    rig: Rig, contestant: Contestant, rates: Mapping[float, float], full: Mapping[str, Mapping[str, float]]
 ) -> list[tuple[Cell, Seen | None]]:
     found: list[tuple[Cell, Seen | None]] = []
     with contestant.serve() as target:
@@ -131,7 +133,7 @@ def _measured(
         return found
 
 
-def _cell(contestant: Contestant, load: float, seen: Seen, full: Mapping[str, Sequence[str]]) -> Cell:
+def _cell(contestant: Contestant, load: float, seen: Seen, full: Mapping[str, Mapping[str, float]]) -> Cell:
     name, ranker = contestant.name, contestant.ranker
     quality = mean_ndcg(seen.measured.samples, seen.trial, full)
     cell = Cell(name, ranker, seen.trial.deadline_s * 1e3, load, seen.trial.rate_per_s, seen.point.good_share, quality, doubts([seen.point]))

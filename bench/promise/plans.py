@@ -4,55 +4,47 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from engine.budget import RankingCost
+from domain.deadline import Deadline
+from domain.request import RecommendRequest
+from domain.slate import Plan, Recommended
+from domain.terms import Terms
+from engine.plan import Planner
 from engine.recommend import Engine
 
 EVERYTHING = 1_000_000  # candidates: more than any request has
+STEP, PERCENTILE, LEAST_FACTOR = 0.0005, 99.0, 0.04
 
 
 @dataclass(frozen=True, slots=True)
-class CountOnly(RankingCost):
-    """In the place of what ranking costs: however much time is left, as many as `count()` says are ranked."""
+class CountingPlanner(Planner):
+    """However much time is left, and whatever the load: all are retrieved, and as many as `count()` says are ranked, in one call."""
 
     count: Callable[[], int] = lambda: EVERYTHING
 
-    def affordable(self, remaining_s: float, candidate_count: int) -> int:  # noqa: ARG002 - that is the point
-        """The count, at most all."""
-        return min(candidate_count, self.count())
+    def begin(self, wanted_count: int, page_size: int, exact: bool, terms: Terms) -> Plan:  # noqa: ARG002 - that is the point
+        """All are retrieved."""
+        return Plan(wanted_count, min(wanted_count, self.count()), terms.deadline.remaining_s())
+
+    def again(self, plan: Plan, kept_count: int, exact: bool, terms: Terms) -> Plan:  # noqa: ARG002
+        """As planned."""
+        return replace(plan, rank_count=min(kept_count, plan.rank_count), remaining_s=terms.deadline.remaining_s())
+
+    def next_chunk(self, plan: Plan, done_count: int, kept_count: int, deadline: Deadline) -> int:  # noqa: ARG002
+        """One call."""
+        return 0 if done_count else plan.rank_count
 
 
-class StuckEngine(Engine):
-    """Holds every request for STUCK_S without using the processor."""
-
-    stuck_s = 5.0
-
-    def recommend(self, request: Any, terms: Any) -> Any:  # noqa: ARG002
-        """Never in time."""
-        time.sleep(StuckEngine.stuck_s)
-        raise TimeoutError
-
-
-class QualityFactorEngine(Engine):
-    """Tells its factor after each request whether the caller's deadline was kept."""
-
-    def recommend(self, request: Any, terms: Any) -> Any:
-        """As the engine does."""
-        answer = super().recommend(request, terms)
-        FACTOR.observe(in_time=deadline_of(terms).remaining_s() > 0)
-        return answer
-
-
-class Factor:
+class QualityFactor:
     """The share of the candidates that is ranked, moved by what became of each request.
 
-    Twitter's QualityFactorConfig (twitter/the-algorithm, Product Mixer): up by `step` where the target was kept, down by step * p / (100 - p) where not,
-    so that it rests where `percentile` percent keep it. Safe from any thread: a lost update is one step.
+    As in Twitter's Product Mixer (twitter/the-algorithm, QualityFactorConfig.scala): up by `step` where the target was kept, else down by
+    step * p / (100 - p), so that it rests where p percent keep it. Safe from any thread: a lost update is one step.
     """
 
-    def __init__(self, step: float = 0.0005, percentile: float = 99.0, least: float = 0.04) -> None:
+    def __init__(self, step: float = STEP, percentile: float = PERCENTILE, least: float = LEAST_FACTOR) -> None:
         self._up, self._down, self._least = step, step * percentile / (100.0 - percentile), least
         self.value = 1.0
 
@@ -62,12 +54,36 @@ class Factor:
         self.value = min(1.0, max(self._least, moved))
 
 
-FACTOR = Factor()
+class StuckEngine(Engine):
+    """Holds every request without using the processor."""
+
+    stuck_s = 5.0
+
+    def recommend(self, request: RecommendRequest, terms: Terms) -> Recommended:  # noqa: ARG002
+        """Never."""
+        time.sleep(StuckEngine.stuck_s)
+        raise TimeoutError
 
 
-def deadline_of(terms: Any) -> Any:
-    """The deadline, of the terms or as it is."""
-    return getattr(terms, "deadline", terms)
+class ObservedEngine(Engine):
+    """Tells `observe` after each request whether its deadline was kept."""
+
+    factor = QualityFactor()
+
+    def recommend(self, request: RecommendRequest, terms: Terms) -> Recommended:
+        """As the engine does. A request that fails for want of time was not in time."""
+        in_time = False
+        try:
+            answer = recommend_as_engine(self, request, terms)
+            in_time = terms.deadline.remaining_s() > 0
+        finally:
+            ObservedEngine.factor.observe(in_time)
+        return answer
+
+
+def recommend_as_engine(engine: Engine, request: RecommendRequest, terms: Terms) -> Recommended:
+    """`Engine.recommend`, for those that add to it."""
+    return Engine.recommend(engine, request, terms)
 
 
 def planned(engine: Engine, plan: str) -> Engine:
@@ -78,17 +94,25 @@ def planned(engine: Engine, plan: str) -> Engine:
     if kind == "fixed":
         return counting(engine, lambda: int(number))
     if kind == "quality-factor":
-        counted = counting(engine, lambda: max(1, round(FACTOR.value * engine.bundle.manifest.candidate_count)))
-        return QualityFactorEngine(counted.bundle, counted.ways, counted.clock)
+        count = engine.bundle.manifest.candidate_count
+        return _as(ObservedEngine, counting(engine, lambda: max(1, round(ObservedEngine.factor.value * count))))
     if kind == "stuck":
         StuckEngine.stuck_s = float(number)
-        return StuckEngine(engine.bundle, engine.ways, engine.clock)
+        return _as(StuckEngine, engine)
     raise ValueError(f'no plan is called "{plan}"')
 
 
 def counting(engine: Engine, count: Callable[[], int]) -> Engine:
     """The engine that ranks as many as `count` says, whatever the time left. `count` is asked once per request, from its thread."""
-    ways = {name: replace(way, rank=replace(way.rank, cost=CountOnly(count=count))) for name, way in engine.ways.items()}
+    ways = {name: replace(way, rank=replace(way.rank, planner=_counting(way.rank.planner, count))) for name, way in engine.ways.items()}
     return replace(engine, ways=ways)
 
 
+def _counting(planner: Planner, count: Callable[[], int]) -> Planner:
+    return CountingPlanner(planner.costs, planner.load, count)
+
+
+def _as(kind: type[Engine], engine: Engine) -> Engine:
+    """The same engine, of a class that answers otherwise."""
+    values: dict[str, Any] = {one.name: getattr(engine, one.name) for one in fields(engine)}
+    return kind(**values)
