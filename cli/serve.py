@@ -50,5 +50,5 @@ def _shown(value: object) -> str:
 
 
 def _metavar(name: str, choices: tuple[str, ...]) -> str:
-    kinds = {"bundle": "DIR", "bundles": "DIR", "ready_file": "FILE", "tls_cert": "FILE", "tls_key": "FILE", "host": "ADDRESS"}
+    kinds = {"bundle": "DIR", "bundles": "DIR", "ready_file": "FILE", "drill_file": "FILE", "tls_cert": "FILE", "tls_key": "FILE", "host": "ADDRESS"}
     return "|".join(choices) or kinds.get(name, "ADDRESS" if name.endswith("_host") else "N")

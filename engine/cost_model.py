@@ -45,5 +45,9 @@ class CostModel:
 
     def lines(self) -> tuple[CostLine, ...]:
         """What has been learned, for people."""
-        retrieve, exact, rank = ((Stage.RETRIEVE, "", self.retrieve), (Stage.RETRIEVE, "exact", self.exact), (Stage.RANK, "", self.rank))
-        return tuple(CostLine(stage, way, *cost.coefficients()) for stage, way, cost in (retrieve, exact, rank, (None, "", self.rest)))
+        return (
+            self.retrieve.line(Stage.RETRIEVE),
+            self.exact.line(Stage.RETRIEVE, "exact"),
+            self.rank.line(Stage.RANK),
+            self.rest.line(None),
+        )

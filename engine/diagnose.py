@@ -6,13 +6,14 @@ from domain.diagnosis import Diagnosis
 from domain.slate import DegradationReason, Recommended, Stage
 from engine.budget_curve import BudgetCurve
 from engine.cost_model import CostModel
+from engine.margin import CONFIDENCE
 
 CUTS = (DegradationReason.DEADLINE, DegradationReason.OVERLOAD, DegradationReason.RANKER_FAILED)
 
 
-def diagnose(answer: Recommended, costs: CostModel, curve: BudgetCurve | None) -> Diagnosis:
-    """The costs that the worker has learned, and what the answer's cuts are likely to have cost."""
-    return Diagnosis(costs.lines(), None if curve is None else _loss(answer, curve))
+def diagnose(answer: Recommended, costs: CostModel, form: str, curve: BudgetCurve | None) -> Diagnosis:
+    """The costs that the worker has learned, and what the answer's cuts are likely to have cost. form: of the loaded ranker."""
+    return Diagnosis(costs.lines(), CONFIDENCE, form, None if curve is None else _loss(answer, curve))
 
 
 def _loss(answer: Recommended, curve: BudgetCurve) -> float:

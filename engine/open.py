@@ -136,6 +136,7 @@ class Prepared:
             id_ranks=np.asarray(creators.id_ranks),
             on_failure=on_failure,
             fell_back=ranker.served.fell_back,
+            form=ranker.description.form,
         )
         return Way(profile, look_up, self.retrievers[profile.index], within, TopNComposer(), ReceiptWriter(self.bundle.digest, profile.name))
 

@@ -11,8 +11,8 @@ from domain.terms import Terms
 from engine.recommend import Engine
 from engine.sample_request import sample_requests
 
-INTERVAL_S = 0.5
-DUTY = 0.01  # of a core, at most, goes into probes
+LEAST_INTERVAL_S, MOST_INTERVAL_S = 0.5, 4.0
+DUTY = 0.01  # of a core goes into probes, or as much as one in MOST_INTERVAL_S takes
 WIDTH = 8  # a probe ranks two candidates and then the eighth part of all: one width cannot tell the fixed cost from the one per candidate
 
 
@@ -41,7 +41,7 @@ class Prober:
                     with suppress(EarshotError):
                         self._engine.recommend(replace(self._request(name), exact=exact, candidate_count=width), Terms.unhurried(clock))
         ended_s = clock()
-        self._next_s = max(started_s + INTERVAL_S, ended_s + (ended_s - started_s) / DUTY)
+        self._next_s = ended_s + min(MOST_INTERVAL_S, max(LEAST_INTERVAL_S, (ended_s - started_s) / DUTY))
 
     def _request(self, name: str) -> RecommendRequest:
         if name not in self._requests:

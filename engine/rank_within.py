@@ -27,7 +27,7 @@ class RankWithin:
     """Ranks as many candidates as the time left allows, by one objective, best similarity first. Thread-safe.
 
     ranker: the full work. fallback: similarity order, which cannot fail. id_ranks: of the catalogue's rows, to break ties.
-    fell_back: the ranker runs on another execution provider than the one that was there; every answer says so.
+    fell_back: the ranker runs on another execution provider than the one that was there; every answer says so. form: the ranker's, for people.
     """
 
     ranker: Ranker
@@ -37,6 +37,7 @@ class RankWithin:
     id_ranks: RowArray
     on_failure: OnFailure
     fell_back: bool = False
+    form: str = ""
 
     def rank(self, user: User, kept: Candidates, top_count: int, plan: Plan, terms: Terms, trace: Trace) -> tuple[Ranked, int]:
         """(all of `kept` in order, how many of the first were ranked). Whatever was not scored is a degradation in `trace`.

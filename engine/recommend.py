@@ -70,7 +70,8 @@ class Engine:
 
     def diagnose(self, answer: Recommended) -> Diagnosis:
         """What else people may want to know of an answer."""
-        return diagnose(answer, self.ways[answer.profile.name].rank.planner.costs, self.curve)
+        rank = self.ways[answer.profile.name].rank
+        return diagnose(answer, rank.planner.costs, rank.form, self.curve)
 
 
 def recommend(engine: Engine, request: RecommendRequest, terms: Terms) -> Recommended:

@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable
 
 from domain.deadline import Clock
+from domain.diagnosis import CostLine
+from domain.slate import Stage
 from engine.margin import Margin
 
 WARM_UP_RUN_COUNT = 7  # enough for a median that one preemption does not move; three are thrown away first
@@ -62,9 +64,9 @@ class StageCost:
             if running > 1:
                 self._learn_share(count, running, actual_s)
 
-    def coefficients(self, running: int = 1) -> tuple[float, float, float, float]:
-        """(fixed_s, per_row_s, share, what to add to one second so that it holds in 99 of 100 cases), while so many run."""
-        return self.fixed_s, self.per_row_s, self.share, self._margins[min(running, MOST_RUNNING) - 1].seconds(1.0)
+    def line(self, stage: Stage | None, method: str = "") -> CostLine:
+        """What has been learned so far, for people."""
+        return CostLine(stage, method, self.fixed_s, self.per_row_s, self.share, self.sure(self._usual_count))
 
     def _learn(self, count: int, running: int, surprise: float, noise: float) -> None:
         """One step of normalised least mean squares: each coefficient takes the part of the error that its part of the usual cost can explain.

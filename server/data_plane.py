@@ -50,7 +50,8 @@ class DataPlane:
         self._server = grpc.server(reception, options=server_options(share_port=True))
         self._access_log = AccessLog(settings.access_logs_per_s, assignment.user_hash_key, time.monotonic)
         self._stopped = threading.Event()
-        behavior = unary(self._handler(engine, place).recommend_creators)
+        self.meter = Meter(Board(assignment.board_fd, settings.workers).row(place))
+        behavior = unary(self._handler(engine).recommend_creators)
         method: grpc.RpcMethodHandler[Any, Any] = grpc.unary_unary_rpc_method_handler(behavior, deserialize, None)  # answers come serialised
         services = [grpc.method_handlers_generic_handler(SERVICE, {METHOD: method})]
         services.append(grpc.method_handlers_generic_handler(HEALTH, self._health.handlers()))
@@ -58,12 +59,11 @@ class DataPlane:
             services += [grpc.method_handlers_generic_handler(name, self._reflection.handlers()) for name in (V1, ALPHA)]
         self._server.add_generic_rpc_handlers(services)
 
-    def _handler(self, engine: Engine, place: int) -> RecommendHandler:
+    def _handler(self, engine: Engine) -> RecommendHandler:
         settings = self._assignment.settings
         rules = DeadlineRules(settings.default_deadline_ms / 1e3, settings.max_deadline_ms / 1e3, settings.reply_reserve_ms / 1e3)
-        meter = Meter(Board(self._assignment.board_fd, settings.workers).row(place))
-        encoder = ResponseEncoder(engine.creators, engine.bundle.manifest.version, os.getpid())
-        return RecommendHandler(engine, encoder, rules, Recorder(meter, self._access_log, self._pulse), time.monotonic)
+        encoder = ResponseEncoder(engine.creators, engine.bundle.manifest.version, os.getpid(), engine.diagnose)
+        return RecommendHandler(engine, encoder, rules, Recorder(self.meter, self._access_log, self._pulse), time.monotonic)
 
     def start(self) -> None:
         """Listen, and report SERVING."""

@@ -63,6 +63,9 @@ class Settings:
     insecure: bool = field(default=False, metadata=_rules("allow plaintext on addresses other than loopback"))
     reflection: bool = field(default=True, metadata=_rules("serve gRPC reflection on the data plane"))
     ready_file: Path | None = field(default=None, metadata=_rules("a file that gets the ports as JSON once all workers serve"))
+    drill_file: Path | None = field(
+        default=None, metadata=_rules("for drills only: a TOML file that, while it is there, slows the rankers down (slow_ranker = 10)")
+    )
 
     def resolved(self) -> Settings:
         """The same with the number of workers decided. Once, by the control process: a worker that keeps to its core would count that one alone."""

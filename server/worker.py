@@ -10,6 +10,7 @@ import threading
 import time
 
 from domain.errors import EarshotError
+from engine.drill import Drill
 from engine.open import Prepared, StartOptions
 from server import exits
 from server.assignment import Assignment
@@ -19,6 +20,7 @@ from server.reports import send
 from server.rung_log import RungLog
 from server.settings import Settings
 from server.telemetry.logs import log, set_up_logs
+from server.upkeep import Upkeep, announce
 
 POLL_S = 0.02
 BEAT_S = 1.0  # longest time between two signs of life; shorter where the hang timeout is
@@ -38,7 +40,8 @@ def run_worker(prepared: Prepared, assignment: Assignment, place: int, report_fd
     set_up_logs("worker", settings.log_level)
     started_s = time.monotonic()
     try:
-        engine = prepared.start(StartOptions(settings.provider, proved), time.monotonic, RungLog(time.monotonic))
+        drill = None if settings.drill_file is None else Drill(settings.drill_file, announce)
+        engine = prepared.start(StartOptions(settings.provider, proved, drill), time.monotonic, RungLog(time.monotonic))
         plane = DataPlane(engine, assignment, place)
         gc.collect()
         gc.freeze()
@@ -48,6 +51,7 @@ def run_worker(prepared: Prepared, assignment: Assignment, place: int, report_fd
         return exits.exit_code(problem)
     send(report_fd, {"state": "serving", "place": place, "pid": os.getpid()})
     log(logging.INFO, "serving", place=place, start_s=round(time.monotonic() - started_s, 3))
+    Upkeep(engine, plane.meter, drill).start()
     threading.Thread(target=_keep_beating, args=(plane, place, report_fd, settings), name="beat", daemon=True).start()
     _wait_and_drain(plane, settings)
     return exits.OK

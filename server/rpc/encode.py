@@ -8,8 +8,12 @@ from google.protobuf.duration_pb2 import Duration
 
 from domain.arrays import RowArray
 from domain.columns import Creators
-from domain.slate import Recommended
+from domain.diagnosis import Diagnosis
+from domain.slate import Plan, Recommended
 from earshot.v1 import recommendation_service_pb2 as pb
+
+Diagnose = Callable[[Recommended], Diagnosis]
+"""Tells what is computed only for people who ask: once per answer in the diagnostic view."""
 
 
 class ResponseEncoder:
@@ -18,11 +22,12 @@ class ResponseEncoder:
     Rows are written one by one: a page is short, and people read it.
     """
 
-    def __init__(self, creators: Creators, bundle_version: str, worker_pid: int) -> None:
+    def __init__(self, creators: Creators, bundle_version: str, worker_pid: int, diagnose: Diagnose) -> None:
         self._ids = creators.ids
         self._names = _name_reader(creators)
         self._bundle_version = bundle_version
         self._worker_pid = worker_pid
+        self._diagnose = diagnose
 
     def encode(self, request_id: str, answer: Recommended, diagnostic: bool) -> bytes:
         """The serialised response."""
@@ -57,18 +62,43 @@ class ResponseEncoder:
                 input_count=record.input_count,
                 output_count=record.output_count,
             )
-        diagnostics.plan.retrieve_count = answer.plan.retrieve_count
-        diagnostics.plan.rank_count = answer.plan.rank_count
-        diagnostics.plan.remaining.CopyFrom(_duration(answer.plan.remaining_s))
         diagnostics.scoring_form = answer.scoring_form
         diagnostics.retrieval_method = answer.retrieval_method
-        diagnostics.duration.CopyFrom(_duration(sum(record.duration_s for record in answer.records)))
+        diagnostics.ranked_count = answer.ranked_count
+        diagnostics.duration.CopyFrom(_duration(answer.duration_s))
         diagnostics.worker_pid = self._worker_pid
         disposition = diagnostics.disposition
         disposition.retrieved_count = answer.retrieved_count
         disposition.served_count = len(answer.slate)
         disposition.reserve_count = answer.slate.reserve_count
         disposition.removed_counts.update(answer.removed.counts())
+        _add_budget(diagnostics, answer.plan, self._diagnose(answer))
+
+
+def _add_budget(diagnostics: pb.Diagnostics, plan: Plan, diagnosis: Diagnosis) -> None:
+    """What was planned, by which costs, and what the cuts are likely to have cost."""
+    diagnostics.plan.MergeFrom(
+        pb.Plan(
+            retrieve_count=plan.retrieve_count,
+            rank_count=plan.rank_count,
+            remaining=_duration(plan.remaining_s),
+            predicted=_duration(plan.sure_s),
+            confidence=diagnosis.confidence,
+            running_count=plan.running_count,
+            form=diagnosis.form,
+        )
+    )
+    for line in diagnosis.costs:
+        diagnostics.costs.add(
+            stage=0 if line.stage is None else int(line.stage),
+            method=line.method,
+            fixed=_duration(line.fixed_s),
+            per_row_seconds=line.per_row_s,
+            share=line.share,
+            sure=_duration(line.sure_s),
+        )
+    if diagnosis.estimated_loss is not None:
+        diagnostics.estimated_loss = diagnosis.estimated_loss
 
 
 def _duration(seconds: float) -> Duration:

@@ -20,8 +20,11 @@ BUCKET_COUNT = len(DURATION_BOUNDS_S) + 1
 HISTOGRAM_SIZE = BUCKET_COUNT + 1  # the last slot is the sum of all durations
 CODE_COUNT = 17  # canonical gRPC codes, 0 to 16
 
-RETRIEVED, RANKED, SERVED, RESERVED = range(4)
-CREATOR_COUNTS = ("retrieved", "ranked", "served", "reserve")
+RETRIEVED, PLANNED, RANKED, SERVED, RESERVED = range(5)
+CREATOR_COUNTS = ("retrieved", "planned", "ranked", "served", "reserve")
+
+COST_PARTS = ("fixed", "per_row", "sure")
+COST_STAGES = ("retrieve", "retrieve_exact", "rank", "rest")
 
 IN_FLIGHT = 0
 UNLOGGED = 1
@@ -31,7 +34,8 @@ STAGE_DURATION = DURATION + HISTOGRAM_SIZE
 CREATORS = STAGE_DURATION + len(Stage) * HISTOGRAM_SIZE
 REMOVED = CREATORS + len(CREATOR_COUNTS)
 DEGRADATIONS = REMOVED + len(RemovalReason)
-SLOT_COUNT = DEGRADATIONS + len(Stage) * len(DegradationReason)
+COSTS = DEGRADATIONS + len(Stage) * len(DegradationReason)
+SLOT_COUNT = COSTS + len(COST_STAGES) * len(COST_PARTS)
 
 
 class Board:
@@ -54,6 +58,6 @@ class Board:
         return self._slots[place * SLOT_COUNT : (place + 1) * SLOT_COUNT]
 
     def totals(self) -> Sequence[float]:
-        """The sum over all places, by slot."""
+        """The sum over all places, by slot. Of what is no count, the slots from COSTS on, it means nothing: read the rows."""
         rows = [self.row(place).tolist() for place in range(self.place_count)]
         return [sum(column) for column in zip(*rows, strict=True)]

@@ -37,6 +37,7 @@ class BoardCollector(Collector):
         unlogged = CounterMetricFamily("earshot_access_lines_suppressed", "Requests without an access line, above the rate.")
         unlogged.add_metric([], totals[slots.UNLOGGED])
         yield unlogged
+        yield _costs([self._board.row(place) for place in range(self._board.place_count)])
 
 
 class GroupCollector(Collector):
@@ -100,4 +101,14 @@ def _degradations(totals: Sequence[float]) -> Metric:
         value = totals[slots.DEGRADATIONS + (stage - 1) * len(DegradationReason) + reason - 1]
         if value:
             family.add_metric([stage.name.lower(), reason.name.lower()], value)
+    return family
+
+
+def _costs(rows: Sequence[Sequence[float]]) -> Metric:
+    """Of each worker by itself: sums and means of costs on different cores would tell nothing."""
+    family = GaugeMetricFamily("earshot_cost_seconds", "Time that a stage takes, as a worker has learned it.", labels=["worker", "stage", "part"])
+    for place, row in enumerate(rows):
+        for slot, (stage, part) in enumerate(product(slots.COST_STAGES, slots.COST_PARTS)):
+            if row[slots.COSTS + slot]:
+                family.add_metric([str(place), stage, part], row[slots.COSTS + slot])
     return family

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_left
+from collections.abc import Sequence
 
 import numpy as np
 
+from domain.diagnosis import CostLine
 from domain.slate import DegradationReason, Recommended
 from server.telemetry.board import (
     BUCKET_COUNT,
+    COST_PARTS,
+    COST_STAGES,
+    COSTS,
     CREATORS,
     DEGRADATIONS,
     DURATION,
     DURATION_BOUNDS_S,
     HISTOGRAM_SIZE,
     IN_FLIGHT,
+    PLANNED,
     RANKED,
     REMOVED,
     REQUESTS,
@@ -52,6 +58,14 @@ class Meter:
             if answer is not None:
                 self._count(answer)
 
+    def tell_costs(self, lines: Sequence[CostLine]) -> None:
+        """What the worker has learned about its stages; replaces what was told before."""
+        for line in lines:
+            name = "rest" if line.stage is None else "_".join(part for part in (line.stage.name.lower(), line.method) if part)
+            start = COSTS + COST_STAGES.index(name) * len(COST_PARTS)
+            for place, value in enumerate((line.fixed_s, line.per_row_s, line.sure_s)):
+                self._row[start + place] = value
+
     def _observe(self, start: int, duration_s: float) -> None:
         self._row[start + bisect_left(DURATION_BOUNDS_S, duration_s)] += 1.0
         self._row[start + BUCKET_COUNT] += duration_s
@@ -61,6 +75,7 @@ class Meter:
         for record in answer.records:
             self._observe(STAGE_DURATION + (record.stage - 1) * HISTOGRAM_SIZE, record.duration_s)
         row[CREATORS + RETRIEVED] += answer.retrieved_count
+        row[CREATORS + PLANNED] += answer.plan.rank_count
         row[CREATORS + RANKED] += answer.ranked_count
         row[CREATORS + SERVED] += len(answer.slate)
         row[CREATORS + RESERVED] += answer.slate.reserve_count

@@ -413,6 +413,9 @@ class Diagnostics(_message.Message):
     WORKER_PID_FIELD_NUMBER: _builtins.int
     RETRIEVAL_METHOD_FIELD_NUMBER: _builtins.int
     DISPOSITION_FIELD_NUMBER: _builtins.int
+    RANKED_COUNT_FIELD_NUMBER: _builtins.int
+    COSTS_FIELD_NUMBER: _builtins.int
+    ESTIMATED_LOSS_FIELD_NUMBER: _builtins.int
     scoring_form: _builtins.str
     """The form of the ranker that scored: "whole" as it was exported, "split" where the first layer's sum was
     taken apart at build, "folded" where the creators' part of it was also computed at build, or "none" for
@@ -422,13 +425,19 @@ class Diagnostics(_message.Message):
     """The worker process that answered."""
     retrieval_method: _builtins.str
     """How the candidates were searched: "index" or "exact"."""
+    ranked_count: _builtins.int
+    """The number of candidates that the ranker scored. More than planned where time was left, none in similarity order."""
+    estimated_loss: _builtins.float
+    """The part of NDCG@20 that the cuts of this answer are likely to have cost, from 0 to 1, by the curve that the build
+    measured on sampled users. 0 where nothing was cut; absent where the bundle brings no curve.
+    """
     @_builtins.property
     def stages(self) -> _containers.RepeatedCompositeFieldContainer[Global___StageReport]:
         """The stages in the order in which they ran."""
 
     @_builtins.property
     def plan(self) -> Global___Plan:
-        """What the request could afford."""
+        """What the request could afford, as planned last: after retrieval."""
 
     @_builtins.property
     def duration(self) -> _duration_pb2.Duration:
@@ -437,6 +446,10 @@ class Diagnostics(_message.Message):
     @_builtins.property
     def disposition(self) -> Global___Disposition:
         """Where every retrieved creator went. Served, removed and reserve together are the retrieved ones."""
+
+    @_builtins.property
+    def costs(self) -> _containers.RepeatedCompositeFieldContainer[Global___CostEstimate]:
+        """What the worker has learned about the time that its stages take."""
 
     def __init__(
         self,
@@ -448,12 +461,17 @@ class Diagnostics(_message.Message):
         worker_pid: _builtins.int = ...,
         retrieval_method: _builtins.str = ...,
         disposition: Global___Disposition | None = ...,
+        ranked_count: _builtins.int = ...,
+        costs: _abc.Iterable[Global___CostEstimate] | None = ...,
+        estimated_loss: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["disposition", b"disposition", "duration", b"duration", "plan", b"plan"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_estimated_loss", b"_estimated_loss", "disposition", b"disposition", "duration", b"duration", "estimated_loss", b"estimated_loss", "plan", b"plan"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["disposition", b"disposition", "duration", b"duration", "plan", b"plan", "retrieval_method", b"retrieval_method", "scoring_form", b"scoring_form", "stages", b"stages", "worker_pid", b"worker_pid"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_estimated_loss", b"_estimated_loss", "costs", b"costs", "disposition", b"disposition", "duration", b"duration", "estimated_loss", b"estimated_loss", "plan", b"plan", "ranked_count", b"ranked_count", "retrieval_method", b"retrieval_method", "scoring_form", b"scoring_form", "stages", b"stages", "worker_pid", b"worker_pid"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__estimated_loss: _TypeAlias = _typing.Literal["estimated_loss"]  # noqa: Y015
+    _WhichOneofArgType__estimated_loss: _TypeAlias = _typing.Literal["_estimated_loss", b"_estimated_loss"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__estimated_loss) -> _WhichOneofReturnType__estimated_loss | None: ...
 
 Global___Diagnostics: _TypeAlias = Diagnostics  # noqa: Y015
 
@@ -502,13 +520,27 @@ class Plan(_message.Message):
     RETRIEVE_COUNT_FIELD_NUMBER: _builtins.int
     RANK_COUNT_FIELD_NUMBER: _builtins.int
     REMAINING_FIELD_NUMBER: _builtins.int
+    PREDICTED_FIELD_NUMBER: _builtins.int
+    CONFIDENCE_FIELD_NUMBER: _builtins.int
+    RUNNING_COUNT_FIELD_NUMBER: _builtins.int
+    FORM_FIELD_NUMBER: _builtins.int
     retrieve_count: _builtins.int
     """The number of candidates to retrieve."""
     rank_count: _builtins.int
     """The number of candidates to rank."""
+    confidence: _builtins.float
+    """The probability with which the work takes no longer than predicted."""
+    running_count: _builtins.int
+    """The requests that this worker worked on when the plan was made, this one included."""
+    form: _builtins.str
+    """The form of the ranker that was planned with, as in scoring_form."""
     @_builtins.property
     def remaining(self) -> _duration_pb2.Duration:
         """The time left when the plan was made last."""
+
+    @_builtins.property
+    def predicted(self) -> _duration_pb2.Duration:
+        """The time that the planned rest of the work was believed to take, with the confidence below."""
 
     def __init__(
         self,
@@ -516,14 +548,68 @@ class Plan(_message.Message):
         retrieve_count: _builtins.int = ...,
         rank_count: _builtins.int = ...,
         remaining: _duration_pb2.Duration | None = ...,
+        predicted: _duration_pb2.Duration | None = ...,
+        confidence: _builtins.float = ...,
+        running_count: _builtins.int = ...,
+        form: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["remaining", b"remaining"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["predicted", b"predicted", "remaining", b"remaining"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["rank_count", b"rank_count", "remaining", b"remaining", "retrieve_count", b"retrieve_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confidence", b"confidence", "form", b"form", "predicted", b"predicted", "rank_count", b"rank_count", "remaining", b"remaining", "retrieve_count", b"retrieve_count", "running_count", b"running_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Plan: _TypeAlias = Plan  # noqa: Y015
+
+@_typing.final
+class CostEstimate(_message.Message):
+    """The time that a stage takes, as one worker has learned it. While k requests run, n rows are expected to take
+    t = (fixed + n * per_row) * (1 + share * (k - 1)).
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STAGE_FIELD_NUMBER: _builtins.int
+    METHOD_FIELD_NUMBER: _builtins.int
+    FIXED_FIELD_NUMBER: _builtins.int
+    PER_ROW_SECONDS_FIELD_NUMBER: _builtins.int
+    SHARE_FIELD_NUMBER: _builtins.int
+    SURE_FIELD_NUMBER: _builtins.int
+    stage: _types_pb2.Stage.ValueType
+    """The stage. Unspecified: everything inside the engine that is neither retrieval nor ranking; it counts as one row."""
+    method: _builtins.str
+    """The way of the stage that is meant: "exact" for retrieval that the request asked to be exact; empty for the usual way."""
+    per_row_seconds: _builtins.float
+    """The time for a row more, in seconds."""
+    share: _builtins.float
+    """The part of its own time by which each further running request prolongs the stage: 1 on a shared core, 0 where each
+    has its own.
+    """
+    @_builtins.property
+    def fixed(self) -> _duration_pb2.Duration:
+        """The time that does not depend on the number of rows."""
+
+    @_builtins.property
+    def sure(self) -> _duration_pb2.Duration:
+        """The time that the usual number of rows takes in 99 of 100 cases while nothing else runs."""
+
+    def __init__(
+        self,
+        *,
+        stage: _types_pb2.Stage.ValueType = ...,
+        method: _builtins.str = ...,
+        fixed: _duration_pb2.Duration | None = ...,
+        per_row_seconds: _builtins.float = ...,
+        share: _builtins.float = ...,
+        sure: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["fixed", b"fixed", "sure", b"sure"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fixed", b"fixed", "method", b"method", "per_row_seconds", b"per_row_seconds", "share", b"share", "stage", b"stage", "sure", b"sure"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CostEstimate: _TypeAlias = CostEstimate  # noqa: Y015
 
 @_typing.final
 class Disposition(_message.Message):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from types import SimpleNamespace
 
 import numpy as np
 
 from domain.candidates import Removed
 from domain.columns import Column, ColumnKind, ColumnSpec, Creators
+from domain.diagnosis import CostLine, Diagnosis
 from domain.slate import Plan, Profile, Recommended, Slate, Stage, StageRecord
+from engine.cost_model import CostModel
 
 
 def creators(ids=("a", "b", "ü"), names=("Anna", "", "Özil")) -> Creators:
@@ -31,7 +34,7 @@ def recommended(rows=(2, 0), scores=(0.5, float("nan")), **fields) -> Recommende
         "removed": Removed(np.array([1]), np.array([3], np.uint8)),
         "degradations": (),
         "records": (StageRecord(Stage.RETRIEVE, 0.002, 3, 3), StageRecord(Stage.RANK, 0.004, 2, 2)),
-        "plan": Plan(3, 2, 0.125),
+        "plan": Plan(3, 2, 0.125, 0.020, 4),
         "profile": Profile(),
         "receipt": "receipt",
         "scoring_form": "whole",
@@ -43,10 +46,15 @@ def recommended(rows=(2, 0), scores=(0.5, float("nan")), **fields) -> Recommende
     return Recommended(**{**answer, **fields})
 
 
+DIAGNOSIS = Diagnosis((CostLine(Stage.RANK, "", 0.001, 1e-5, 0.5, 0.006), CostLine(None, "", 0.0001, 0.0, 1.0, 0.0002)), 0.99, "folded", 0.25)
+
+
 class ToldEngine:
     """Answers every request with what `act(request, terms)` returns or raises."""
 
     def __init__(self, act) -> None:
         self.recommend = act
+        self.diagnose = lambda _: DIAGNOSIS
+        self.costs, self.ways, self.clock = CostModel(), {}, time.monotonic
         self.creators = creators()
         self.bundle = SimpleNamespace(manifest=SimpleNamespace(version="v1"))

@@ -6,15 +6,16 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.diagnosis import Diagnosis
 from domain.slate import Degradation, DegradationReason, Slate, Stage
 from earshot.v1 import recommendation_service_pb2 as pb
 from earshot.v1 import types_pb2
 from server.rpc.encode import ResponseEncoder
-from tests.unit.server.small_world import creators, recommended
+from tests.unit.server.small_world import DIAGNOSIS, creators, recommended
 
 
-def encode(answer, diagnostic=False, catalogue=None):
-    return pb.RecommendCreatorsResponse.FromString(ResponseEncoder(catalogue or creators(), "v1", 77).encode("r1", answer, diagnostic))
+def encode(answer, diagnostic=False, catalogue=None, diagnose=lambda _: DIAGNOSIS):
+    return pb.RecommendCreatorsResponse.FromString(ResponseEncoder(catalogue or creators(), "v1", 77, diagnose).encode("r1", answer, diagnostic))
 
 
 def test_rows_come_in_order_and_a_score_that_is_not_finite_is_absent():
@@ -49,11 +50,34 @@ def test_diagnostics_only_when_asked_for():
         (types_pb2.STAGE_RETRIEVE, 2, 3, 3),
         (types_pb2.STAGE_RANK, 4, 2, 2),
     ]
-    assert (diagnostics.duration.ToMilliseconds(), diagnostics.plan.retrieve_count, diagnostics.plan.rank_count) == (6, 3, 2)
+    assert (diagnostics.duration.ToMilliseconds(), diagnostics.plan.retrieve_count, diagnostics.plan.rank_count) == (7, 3, 2)
     assert (diagnostics.scoring_form, diagnostics.retrieval_method, diagnostics.worker_pid) == ("whole", "index", 77)
     disposition = diagnostics.disposition
     assert (disposition.retrieved_count, disposition.served_count, disposition.reserve_count) == (3, 2, 0)
     assert dict(disposition.removed_counts) == {"excluded": 1}
+
+
+def test_diagnostics_tell_the_plan_the_costs_it_was_made_with_and_what_the_cut_costs():
+    diagnostics = encode(recommended(), diagnostic=True).diagnostics
+    plan = diagnostics.plan
+    assert (plan.remaining.ToMilliseconds(), plan.predicted.ToMilliseconds(), plan.confidence, plan.running_count) == (125, 20, 0.99, 4)
+    assert (plan.form, diagnostics.ranked_count, diagnostics.estimated_loss) == ("folded", 2, 0.25)
+    assert [(c.stage, c.fixed.ToMicroseconds(), c.per_row_seconds, c.share, c.sure.ToMicroseconds()) for c in diagnostics.costs] == [
+        (types_pb2.STAGE_RANK, 1000, 1e-5, 0.5, 6000),
+        (types_pb2.STAGE_UNSPECIFIED, 100, 0.0, 1.0, 200),
+    ]
+
+
+def test_a_loss_that_nobody_estimated_is_absent():
+    diagnostics = encode(recommended(), diagnostic=True, diagnose=lambda _: Diagnosis()).diagnostics
+    assert not diagnostics.HasField("estimated_loss")
+
+
+def test_nobody_computes_a_diagnosis_that_was_not_asked_for():
+    def diagnose(_):
+        raise AssertionError("diagnosed")
+
+    assert not encode(recommended(), diagnose=diagnose).HasField("diagnostics")
 
 
 def test_degradations_are_always_told():

@@ -3,7 +3,9 @@
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from domain.diagnosis import CostLine
 from domain.slate import Degradation, DegradationReason, Stage
+from engine.cost_model import CostModel
 from server.telemetry.board import Board
 from server.telemetry.exposition import BoardCollector, GroupCollector
 from server.telemetry.meter import Meter
@@ -37,6 +39,22 @@ def test_the_rows_of_all_workers_are_summed():
     assert got["earshot_creators_removed_total", ("filter", "excluded")] == 2
     assert got["earshot_requests_in_flight",] == 1
     assert got["earshot_access_lines_suppressed_total",] == 1
+
+
+def test_each_workers_costs_stand_by_themselves_and_the_latest_counts():
+    board = Board.create(2)
+    for place, fixed_s in ((0, 0.5), (0, 0.001), (1, 0.002)):
+        lines = (CostLine(Stage.RANK, "", fixed_s, 1e-5, 1.0, 0.004), CostLine(None, "", 0.0001, 0.0, 1.0, 0.0002))
+        Meter(board.row(place)).tell_costs(lines)
+    got = {name: value for name, value in samples(BoardCollector(board)).items() if name[0] == "earshot_cost_seconds"}
+    rank = {(dict(labels)["worker"], dict(labels)["part"]): value for (_, *labels), value in got.items() if dict(labels)["stage"] == "rank"}
+    expected = {("0", "fixed"): 0.001, ("1", "fixed"): 0.002}
+    assert rank == expected | {(worker, part): value for worker in "01" for part, value in (("per_row", 1e-5), ("sure", 0.004))}
+    assert {dict(labels)["stage"] for _, *labels in got} == {"rank", "rest"}
+
+
+def test_every_cost_that_an_engine_tells_has_its_place():
+    Meter(Board.create(1).row(0)).tell_costs(CostModel().lines())
 
 
 def test_a_duration_on_a_bound_falls_into_its_bucket():

@@ -28,6 +28,7 @@ def test_every_setting_can_come_from_each_source(tmp_path):
         "tls_key": str(tmp_path),
         "bundle": "b",
         "ready_file": "r",
+        "drill_file": "d",
         "provider": "auto",
         "log_level": "debug",
         "ranker_form": "whole",
