@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.machine import load_average, machine_facts
-from bench.promise import cancels, capacity, deadlines, overload, priorities, rapid_reset
+from bench.promise import cancels, capacity, deadlines, overload, priorities, rapid_reset, slow_ranker
 from bench.promise.proof import Check, Proof
 from bench.promise.report import show, write
 from bench.promise.rig import Rig
@@ -24,6 +24,7 @@ from loadtest.open_loop.senders import GeneratorFailed
 PROOFS: dict[str, tuple[Callable[[Rig], Proof], float]] = {
     "capacity": (capacity.prove, 60.0),
     "deadlines": (deadlines.prove, 2100.0),
+    "slow-ranker": (slow_ranker.prove, 180.0),
     "overload": (overload.prove, 240.0),
     "priorities": (priorities.prove, 60.0),
     "cancels": (cancels.prove, 240.0),

@@ -8,13 +8,14 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench.load import Target
 from bench.promise.world import COSTS_MS, World, ensure_bundle
 from bench.servers import ServedConfig, free_port, on_core, process, served
 from loadtest.open_loop.point import Point, point_of
+from loadtest.open_loop.process_tree import tree_cpu_s
 from loadtest.open_loop.senders import Measured, run_trials
 from loadtest.open_loop.trial import Trial
 
@@ -106,21 +107,20 @@ def see(trial: Trial, target: Target) -> Seen:
     return see_together([trial], target)[0]
 
 
+def see_from(trial: Trial, target: Target, begin: Callable[[], None]) -> Seen:
+    """Run one trial; `begin` is called at the moment from which it counts."""
+    (found,) = run_trials([trial], target.pid, begin)
+    return Seen(trial, found, point_of(trial, found))
+
+
 def see_together(trials: Sequence[Trial], target: Target) -> list[Seen]:
     """Run several kinds of calls side by side."""
     found = run_trials(trials, target.pid)
     return [Seen(trial, one, point_of(trial, one)) for trial, one in zip(trials, found, strict=True)]
 
 
-def unhurried(trial: Trial, seconds: float, rate_per_s: float, deadline_s: float = 5.0) -> Trial:
-    """The same calls with all the time in the world, at another rate."""
-    return replace(trial, rate_per_s=rate_per_s, deadline_s=deadline_s, duration_s=seconds * (1.0 - WARM_UP_SHARE), warm_up_s=seconds * WARM_UP_SHARE)
-
-
 def idle_cores(target: Target, seconds: float) -> float:
     """CPU seconds per second that the server takes when nobody asks."""
-    from loadtest.open_loop.process_tree import tree_cpu_s  # noqa: PLC0415
-
     before_s, started_s = tree_cpu_s(target.pid), time.monotonic()
     time.sleep(seconds)
     after_s = tree_cpu_s(target.pid)

@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from itertools import chain
@@ -35,8 +35,11 @@ def run_trial(trial: Trial, server_pid: int | None = None) -> Measured:
     return run_trials([trial], server_pid)[0]
 
 
-def run_trials(trials: Sequence[Trial], server_pid: int | None = None) -> list[Measured]:
-    """Several kinds of calls side by side, all of the same length, each from processes of its own; the server's CPU is that of all of them."""
+def run_trials(trials: Sequence[Trial], server_pid: int | None = None, begin: Callable[[], None] = lambda: None) -> list[Measured]:
+    """Several kinds of calls side by side, all of the same length, each from processes of its own; the server's CPU is that of all of them.
+
+    begin: called when the warm-up is over, on this thread; it should be quick.
+    """
     with ExitStack() as stack:
         started = [[_started(trial, number, stack) for number in range(trial.process_count)] for trial in trials]
         for process in chain.from_iterable(started):
@@ -45,7 +48,7 @@ def run_trials(trials: Sequence[Trial], server_pid: int | None = None) -> list[M
         start_s = time.monotonic() + START_DELAY_S
         for process in chain.from_iterable(started):
             _tell(process, f"{start_s!r}\n")
-        server_cores = _watch(server_pid, start_s + trials[0].warm_up_s, trials[0].duration_s)
+        server_cores = _watch(server_pid, start_s + trials[0].warm_up_s, trials[0].duration_s, begin)
         parts = [[_samples_of(process, trial) for process in processes] for trial, processes in zip(trials, started, strict=True)]
     return [Measured(merged(samples), server_cores) for samples in parts]
 
@@ -82,9 +85,10 @@ def _samples_of(process: subprocess.Popen[str], trial: Trial) -> Samples:
     return Samples(**json.loads(printed))
 
 
-def _watch(server_pid: int | None, from_s: float, duration_s: float) -> float | None:
-    """Cores that the server used from `from_s` (monotonic) on; sleeps until then."""
+def _watch(server_pid: int | None, from_s: float, duration_s: float, begin: Callable[[], None]) -> float | None:
+    """Cores that the server used from `from_s` (monotonic) on; sleeps until then, and calls `begin`."""
     time.sleep(max(0.0, from_s - time.monotonic()))
+    begin()
     before_s, started_s = tree_cpu_s(server_pid), time.monotonic()
     time.sleep(duration_s)
     after_s, ended_s = tree_cpu_s(server_pid), time.monotonic()
