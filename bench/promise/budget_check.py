@@ -16,7 +16,8 @@ from domain.request import RecommendRequest
 from domain.terms import Terms
 from engine.recommend import Engine
 
-BLOCK_COUNT, BLOCK_SIZE = 60, 20
+BLOCK_SIZE = 8  # requests, short, so that both see the same machine
+DISCARDED_COUNT = 2  # blocks that warm up
 DEADLINE_S = 5.0
 
 
@@ -30,26 +31,25 @@ class PlanCost:
     pair_count: int
 
 
-def plan_cost(bundle: Path) -> PlanCost:
-    """Blocks of both in turns, in this process, the same users for both."""
+def plan_cost(bundle: Path, seconds: float) -> PlanCost:
+    """Blocks of both in turns for so long, in this process, the same users for both."""
     engine = whole_engine(bundle)
     plain = planned(engine, "full")
-    count = min(engine.bundle.manifest.user_count, BLOCK_SIZE)
-    pairs = []
-    for number in range(BLOCK_COUNT + 1):
-        first, second = (engine, plain) if number % 2 else (plain, engine)
-        took = {id(one): _block_s(one, count) for one in (first, second)}
-        pairs.append((took[id(engine)], took[id(plain)]))
-    pairs = pairs[1:]  # the first warms up
+    pairs: list[tuple[float, float]] = []
+    until_s = time.monotonic() + seconds
+    while len(pairs) <= DISCARDED_COUNT or time.monotonic() < until_s:
+        turns = (engine, plain) if len(pairs) % 2 else (plain, engine)
+        took_s = {id(one): _block_s(one) for one in turns}
+        pairs.append((took_s[id(engine)], took_s[id(plain)]))
+    pairs = pairs[DISCARDED_COUNT:]
     ratios = [with_plan / without - 1.0 for with_plan, without in pairs]
     return PlanCost(statistics.median(p for p, _ in pairs), statistics.median(p for _, p in pairs), statistics.median(ratios), len(pairs))
 
 
-def _block_s(engine: Engine, count: int, clock: Callable[[], float] = time.thread_time) -> float:
+def _block_s(engine: Engine, clock: Callable[[], float] = time.thread_time) -> float:
     """CPU seconds per request of one block."""
-    requests = [RecommendRequest(request_id=f"r{row}", user_id=user_id(row)) for row in range(count)]
+    requests = [RecommendRequest(request_id=f"r{row}", user_id=user_id(row)) for row in range(BLOCK_SIZE)]
     started_s = clock()
     for request in requests:
         engine.recommend(request, Terms(Deadline.after(DEADLINE_S, time.monotonic)))
-    return (clock() - started_s) / count
-
+    return (clock() - started_s) / BLOCK_SIZE

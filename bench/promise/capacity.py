@@ -42,7 +42,8 @@ def search(rig: Rig, target: Target, deadline_s: float) -> tuple[float, list[See
         seen = see(rig.trial(target, rate_per_s, trial_s(rig.seconds / TRIAL_COUNT, rate_per_s), deadline_s), target)
         trials.append(seen)
         point = seen.point
-        print(f"  {rate_per_s:8.1f}/s   in time {point.good_share:8.2%}   p99 {point.latency.p99_ms:8.2f} ms{'' if point.kept_up else '   LATE'}", flush=True)
+        late = "" if point.kept_up else "   LATE"
+        print(f"  {rate_per_s:8.1f}/s   in time {point.good_share:8.2%}   p99 {point.latency.p99_ms:8.2f} ms{late}", flush=True)
         return point.good_share >= LEAST_GOOD_SHARE  # a generator that is late makes that harder, never easier
 
     found = find_capacity(holds, FIRST_RATE_PER_S, TRIAL_COUNT, PRECISION)

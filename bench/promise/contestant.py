@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 import time
 from dataclasses import fields
 from pathlib import Path
@@ -62,4 +61,4 @@ def assignment(port: int, thread_count: int) -> Assignment:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

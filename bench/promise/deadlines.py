@@ -20,6 +20,7 @@ LEAST_IN_TIME = 0.995
 TIE = 0.001  # of NDCG: less is no difference. Users are drawn with the same seed for everybody, so chance is the same for all
 OURS = "Earshot"
 SEARCH_SECONDS = 30.0  # for each C
+_DOWN = PERCENTILE / (100 - PERCENTILE)  # steps that the quality factor loses with a late call
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +73,11 @@ def prove(rig: Rig) -> Proof:
     proof.curves = [_curve(cells, ranker) for ranker in rig.rankers]
     proof.facts = [
         f"{rig.world.user_count} users drawn evenly, pages of 20 from 500 candidates of {rig.world.creator_count:,}",
-        f"each trial {_trial_s(rig, math.inf):.1f} s, longer at low rates, the first fifth not counted; rates are shares of Earshot's own C at that ranker and deadline",
+        f"each trial {_trial_s(rig, math.inf):.1f} s, longer at low rates, the first fifth not counted",
+        "rates are shares of Earshot's own C with that ranker and deadline",
         "NDCG@20 of the answers in time; the gain of a creator is its score by the full work for that user, less the least of the 500",
         "fixed n: the same server, but it ranks the first n of the 500 whatever the time left, and the rest follow by similarity; no brown-out",
-        f"QualityFactor: likewise, n moved by {STEP:g} of 500 up after each call in time, {PERCENTILE / (100 - PERCENTILE):.0f} times as far down after others",
+        f"QualityFactor: likewise; n goes up by {STEP:g} of 500 after a call in time, {_DOWN:.0f} times as far down after others",
         f"a contestant is held against only where it keeps {LEAST_IN_TIME:.1%} itself; differences of NDCG up to {TIE} are ties",
     ]
     return proof
@@ -137,7 +139,8 @@ def _cell(contestant: Contestant, load: float, seen: Seen, full: Mapping[str, Ma
     name, ranker = contestant.name, contestant.ranker
     quality = mean_ndcg(seen.measured.samples, seen.trial, full)
     cell = Cell(name, ranker, seen.trial.deadline_s * 1e3, load, seen.trial.rate_per_s, seen.point.good_share, quality, doubts([seen.point]))
-    print(f"  {name:14} {ranker:6} {cell.deadline_ms:4g} ms {load:g} C = {cell.rate_per_s:7.1f}/s   {cell.in_time:8.2%}   NDCG {quality:.4f}", flush=True)
+    where = f"{name:14} {ranker:6} {cell.deadline_ms:4g} ms {load:g} C = {cell.rate_per_s:7.1f}/s"
+    print(f"  {where}   {cell.in_time:8.2%}   NDCG {quality:.4f}", flush=True)
     return cell
 
 

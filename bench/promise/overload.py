@@ -21,6 +21,7 @@ COOPERATIVE_LOAD = 10.0
 SEARCH_SECONDS = 40.0
 LEAST_SHARE, LEAST_GAIN, MOST_ATTEMPTS = 0.95, 3.0, 1.10
 SPIKE = ((0.0, 0.7), (2.0, 2.0), (4.0, 0.7))  # (moment, load) of one cycle
+SPIKE_WORDS = ", ".join(f"{load:g} C from {start_s:g} s" for start_s, load in SPIKE)
 CYCLE_S, SPIKE_END_S, BUCKET_S, MOST_RECOVERY_S = 6.0, 4.0, 0.1, 0.5
 STUCK_S = 3.0  # that the threads of the server whose refusals are counted are taken for
 REFUSAL_RATE_PER_S = 2_000.0
@@ -62,7 +63,7 @@ def prove(rig: Rig) -> Proof:
         f"a refused call costs the server {costs.refused_s * 1e6:.0f} us of CPU (r), one served at C {costs.served_s * 1e3:.2f} ms (s)",
         "the bound is g(L) = (1 - L r/s) / (1 - r/s), with L as it was achieved",
         f"client half at {COOPERATIVE_LOAD:g} C: offered {cooperative.point.offered_per_s:.0f}/s, failures {cooperative.point.failures}",
-        f"spike: {' then '.join(f'{load:g} C from {start_s:g} s' for start_s, load in SPIKE)}, repeated and folded, in buckets of {BUCKET_S * 1e3:g} ms",
+        f"spike: {SPIKE_WORDS}, repeated and folded, in buckets of {BUCKET_S * 1e3:g} ms",
     ]
     return proof
 
@@ -147,31 +148,33 @@ def _spike(rig: Rig, target: Target, c: float, seconds: float) -> tuple[Seen, li
 
 def _recovery(seen: Seen, shares: Sequence[float]) -> Check:
     after = shares[round(SPIKE_END_S / BUCKET_S) :]
-    found_s = recovery_s(after, BUCKET_S, LEAST_SHARE)
-    return Check(
-        f"time from the end of a spike until {LEAST_SHARE:.0%} are in time", found_s * 1e3, "at most", MOST_RECOVERY_S * 1e3, "ms", doubts([seen.point])
-    )
+    found_ms = recovery_s(after, BUCKET_S, LEAST_SHARE) * 1e3
+    what = f"time from the end of a spike until {LEAST_SHARE:.0%} are in time"
+    return Check(what, found_ms, "at most", MOST_RECOVERY_S * 1e3, "ms", doubts([seen.point]))
 
 
 def _goodput_curve(curve: dict[float, Seen], c: float, costs: Costs) -> Curve:
     bound = [(load, goodput_bound(load, costs.refused_s, costs.served_s)) for load in curve]
-    return Curve(
-        "Goodput by offered load", "offered, of C", "goodput, of C", {"goodput": [(load, s.point.goodput_per_s / c) for load, s in curve.items()], "bound": bound}
-    )
+    found = [(load, seen.point.goodput_per_s / c) for load, seen in curve.items()]
+    return Curve("Goodput by offered load", "offered, of C", "goodput, of C", {"goodput": found, "bound": bound})
 
 
 def _spike_curve(shares: Sequence[float]) -> Curve:
     points = [(round(number * BUCKET_S, 1), 100 * share) for number, share in enumerate(shares) if not math.isnan(share)]
-    return Curve("In time through a spike", f"seconds ({' then '.join(f'{load:g} C from {start_s:g} s' for start_s, load in SPIKE)})", "in time, %", {"": points})
+    return Curve("In time through a spike", f"seconds: {SPIKE_WORDS}", "in time, %", {"in time": points})
 
 
 def _grid(curve: dict[float, Seen], c: float) -> Grid:
     headings = ["offered, of C", "sent/s", "goodput/s", "of C", "p99 ms", "failures", "degraded", "client cores", "server cores"]
-    rows = []
-    for load, seen in curve.items():
-        point = seen.point
-        failures = ", ".join(f"{name} {count}" for name, count in point.failures.items()) or "-"
-        cores = "-" if point.server_cores is None else f"{point.server_cores:.2f}"
-        row = [f"{load:g}", f"{point.achieved_per_s:.0f}", f"{point.goodput_per_s:.1f}", f"{point.goodput_per_s / c:.1%}", f"{point.latency.p99_ms:.1f}"]
-        rows.append([*row, failures, f"{point.degraded_share:.1%}", f"{point.client_cores:.2f}", cores])
-    return Grid("Goodput by offered load", headings, rows)
+    return Grid("Goodput by offered load", headings, [_row(load, seen, c) for load, seen in curve.items()])
+
+
+def _row(load: float, seen: Seen, c: float) -> list[str]:
+    point = seen.point
+    failures = ", ".join(f"{name} {count}" for name, count in point.failures.items()) or "-"
+    cores = "-" if point.server_cores is None else f"{point.server_cores:.2f}"
+    goodput = [f"{point.goodput_per_s:.1f}", f"{point.goodput_per_s / c:.1%}"]
+    return [
+        *(f"{load:g}", f"{point.achieved_per_s:.0f}", *goodput, f"{point.latency.p99_ms:.1f}"),
+        *(failures, f"{point.degraded_share:.1%}", f"{point.client_cores:.2f}", cores),
+    ]

@@ -56,7 +56,7 @@ class Grid:
 
 @dataclass(slots=True)
 class Proof:
-    """Of one command. facts: how it was measured. points: of the open-loop generator (its `Point`, as JSON has it), for the page. seed: of all draws."""
+    """Of one command. facts: how it was measured. seed: of all draws. points: of the load generator (its `Point`, as JSON has it), for the page."""
 
     name: str
     title: str

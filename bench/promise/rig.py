@@ -82,9 +82,11 @@ class Rig:
     def _contestant(self, bundle: Path, plan: str) -> Iterator[Target]:
         port = free_port()
         command = [sys.executable, "-m", "bench.promise.contestant", str(bundle), str(port), plan, "--threads", str(self.thread_count)]
-        with tempfile.TemporaryDirectory(prefix="earshot-promise-") as logs:
-            with process(on_core(self.server_core, command), port, Path(logs) / "contestant.log") as target:
-                yield target
+        with (
+            tempfile.TemporaryDirectory(prefix="earshot-promise-") as logs,
+            process(on_core(self.server_core, command), port, Path(logs) / "contestant.log") as target,
+        ):
+            yield target
 
 
 @dataclass(frozen=True, slots=True)

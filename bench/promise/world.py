@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from bench.bundles import build_bundle, write_whole
-from bench.data import write_parquet
 from bench.data import World as Catalogue
+from bench.data import write_parquet
 from bench.promise.ranker import measured_cost_s, width_for, write_ranker
 from bench.question import CANDIDATE_COUNT, user_id
 from bench.rankers.mlp import FEATURES
@@ -20,7 +20,7 @@ from engine.build import BuildOptions
 
 COSTS_MS = {"light": 2.0, "heavy": 30.0}
 """What the rankers cost whole, for CANDIDATE_COUNT candidates on one core, by name."""
-SHAPE = Shape("network of a given cost", (FEATURES,), lambda path, rng: None)  # for its binding and columns; write_ranker writes the model
+SHAPE = Shape("network of a given cost", (FEATURES,), lambda *_: None)  # for its binding; write_ranker writes the model
 
 
 @dataclass(frozen=True, slots=True)
