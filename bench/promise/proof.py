@@ -81,9 +81,14 @@ class Proof:
     def from_json(cls, values: dict[str, Any]) -> Self:
         """What `to_json` wrote."""
         checks = [Check(**{name: value for name, value in one.items() if name != "met"}) for one in values["checks"]]
-        grids, curves = [Grid(**one) for one in values["grids"]], [Curve(**one) for one in values["curves"]]
+        grids, curves = [Grid(**one) for one in values["grids"]], [_curve(one) for one in values["curves"]]
         plain = {name: values[name] for name in ("name", "title", "seed", "facts", "points", "machine")}
         return cls(checks=checks, grids=grids, curves=curves, **plain)
+
+
+def _curve(values: dict[str, Any]) -> Curve:
+    lines = {name: [(float(x), float(y)) for x, y in points] for name, points in values["lines"].items()}
+    return Curve(**{**values, "lines": lines})
 
 
 def shown(value: float, unit: str) -> str:
