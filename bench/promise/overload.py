@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 
 from bench.load import Target
 from bench.promise.arithmetic import folded_shares, goodput_bound, recovery_s
-from bench.promise.capacity import DEADLINE_S, capacity
+from bench.promise.capacity import DEADLINE_S, capacity, mistaken
 from bench.promise.proof import Check, Curve, Grid, Proof, doubts
 from bench.promise.rig import Rig, Seen, idle_cores, see
 from bench.promise.world import COSTS_MS
@@ -55,6 +55,8 @@ def prove(rig: Rig) -> Proof:
         _recovery(spike, shares),
         *_cooperation(cooperative, c),
     ]
+    if wrong := mistaken(list(curve.values()), c):
+        proof.checks = [replace(check, doubt=check.doubt or wrong) for check in proof.checks]
     proof.points = [asdict(seen.point) for seen in curve.values()]
     proof.curves = [_goodput_curve(curve, c, costs), _spike_curve(shares)]
     proof.grids = [_grid(curve, c)]

@@ -28,11 +28,11 @@ class CountingPlanner(Planner):
         """All are retrieved."""
         return Plan(wanted_count, min(wanted_count, self.count()), terms.deadline.remaining_s())
 
-    def again(self, plan: Plan, kept_count: int, exact: bool, terms: Terms) -> Plan:  # noqa: ARG002
+    def again(self, plan: Plan, kept_count: int, exact: bool, terms: Terms) -> Plan:  # noqa: ARG002 - as above
         """As planned."""
         return replace(plan, rank_count=min(kept_count, plan.rank_count), remaining_s=terms.deadline.remaining_s())
 
-    def next_chunk(self, plan: Plan, done_count: int, kept_count: int, deadline: Deadline) -> int:  # noqa: ARG002
+    def next_chunk(self, plan: Plan, done_count: int, kept_count: int, deadline: Deadline) -> int:  # noqa: ARG002 - as above
         """One call."""
         return 0 if done_count else plan.rank_count
 
@@ -59,7 +59,7 @@ class StuckEngine(Engine):
 
     stuck_s = 5.0
 
-    def recommend(self, request: RecommendRequest, terms: Terms) -> Recommended:  # noqa: ARG002
+    def recommend(self, request: RecommendRequest, terms: Terms) -> Recommended:  # noqa: ARG002 - as above
         """Never."""
         time.sleep(StuckEngine.stuck_s)
         raise TimeoutError

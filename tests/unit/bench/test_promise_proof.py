@@ -8,11 +8,16 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
+from bench.promise.capacity import mistaken
 from bench.promise.deadlines import OURS, Cell, checks
 from bench.promise.pages import write_page
 from bench.promise.proof import Check, Curve, Grid, Proof
 from bench.promise.ranker import width_for
 from bench.promise.report import page, write
+from bench.promise.rig import Seen
+from loadtest.open_loop.point import point_of
+from loadtest.open_loop.senders import Measured
+from loadtest.open_loop.trial import OK, Samples, Trial
 
 
 def test_what_is_in_doubt_or_was_not_measured_is_not_proved():
@@ -100,3 +105,16 @@ def test_results_without_a_place_or_no_results_at_all_are_refused(tmp_path):
 def test_the_width_of_a_ranker_is_the_one_whose_cost_is_nearest():
     assert width_for(0.002, lambda width: width**2 * 1e-8) == 448  # 447.2 would be exact; the grain is 16
     assert width_for(1e-9, lambda width: width * 1e-6) == 16
+
+
+def seen(rate_per_s: float, good_share: float) -> Seen:
+    trial, calls = Trial("", rate_per_s, 10.0, 0.0), Samples()
+    for number in range(1000):
+        calls.add(number / 100, 0.0, 0.01, OK if number < 1000 * good_share else "UNAVAILABLE")
+    measured = Measured(calls, None)
+    return Seen(trial, measured, point_of(trial, measured))
+
+
+def test_a_capacity_that_a_higher_rate_belies_is_called_mistaken():
+    assert mistaken([seen(20, 1.0), seen(100, 1.0), seen(200, 0.9)], 100.0) == ""
+    assert "200.0/s held as well" in mistaken([seen(100, 1.0), seen(200, 0.995)], 100.0)
