@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import json
 import os
 import sys
 import time
@@ -21,6 +22,7 @@ from domain.request import MAX_CANDIDATE_COUNT
 from domain.slate import Stage
 
 if TYPE_CHECKING:
+    from engine.budget_curve import BudgetCurve
     from evaluation.bootstrap import Interval
     from evaluation.portrait import Portrait
     from evaluation.result import Evaluation, Row
@@ -48,6 +50,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     output = parser.add_argument_group("output")
     output.add_argument("--html", type=Path, metavar="F", help="write a report with plots, one HTML file that works offline")
     output.add_argument("--json", type=Path, metavar="F", help="write all figures")
+    output.add_argument("--budget-curve", type=Path, metavar="F", help="write what ranking fewer candidates costs, by their number, as JSON")
     output.add_argument("--markdown", type=Path, metavar="F", help="fill the measured blocks of this page")
     output.add_argument("--pictures", type=Path, metavar="DIR", help="write the plots as PNG files, for documents")
     parser.set_defaults(run=run)
@@ -58,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     counts = _counts(args.candidates)
     if args.threads < 1:
         raise ConfigurationError(f"--threads {args.threads} must be at least 1")
-    found, portrait = _evaluate(args, counts)
+    found, portrait, curve = _evaluate(args, counts)
     from evaluation.claims import claims  # noqa: PLC0415 - keeps `earshot --help` quick
 
     console = Console() if sys.stdout.isatty() else Console(width=_WIDE)
@@ -66,15 +69,19 @@ def run(args: argparse.Namespace) -> int:
     if portrait is not None:
         _print_portrait(portrait, console)
     _write(args, found)
+    if curve is not None:
+        _print_curve(curve, console)
+        _put(args.budget_curve, json.dumps(curve.to_json(), indent=1) + "\n")
     checked = claims(found, args.least_ndcg)
     for claim in checked:
         print(f"{'holds' if claim.holds else 'FAILS'}: {claim.text}")
     return ExitCode.FAILURE if args.check and not all(claim.holds for claim in checked) else ExitCode.OK
 
 
-def _evaluate(args: argparse.Namespace, counts: tuple[int, ...]) -> tuple[Evaluation, Portrait | None]:
+def _evaluate(args: argparse.Namespace, counts: tuple[int, ...]) -> tuple[Evaluation, Portrait | None, BudgetCurve | None]:
     from engine.open import StartOptions, prepare  # noqa: PLC0415 - brings hnswlib and onnxruntime; `earshot --help` should not
     from evaluation.baselines.settings import read_settings  # noqa: PLC0415 - as above
+    from evaluation.budget import budget_curve  # noqa: PLC0415 - as above
     from evaluation.evaluate import EvaluationOptions, evaluate  # noqa: PLC0415 - as above
     from evaluation.portrait import portray  # noqa: PLC0415 - as above
     from evaluation.split import read_split  # noqa: PLC0415 - as above
@@ -86,7 +93,8 @@ def _evaluate(args: argparse.Namespace, counts: tuple[int, ...]) -> tuple[Evalua
         engine = prepare(args.bundle, progress).start(StartOptions(), time.monotonic, _refuse_fallback)
         options = EvaluationOptions(settings, counts, expected if expected.exists() else None, args.threads, not args.without_exhaustive)
         portrait = portray(engine, split, args.listener) if args.listener else None
-        return evaluate(engine, split, options, progress), portrait
+        curve = budget_curve(engine, split, args.threads, progress) if args.budget_curve else None
+        return evaluate(engine, split, options, progress), portrait, curve
 
 
 def _refuse_fallback(stage: Stage, failure: Exception) -> None:
@@ -156,6 +164,14 @@ def _print(found: Evaluation, console: Console) -> None:
         console.print(f"{count:,} candidates: NDCG@20 {_cell(one)}", highlight=False)
     for name, gain in found.gains.items():
         console.print(f"{name}: {_cell(gain)}", highlight=False, soft_wrap=True)
+
+
+def _print_curve(curve: BudgetCurve, console: Console) -> None:
+    table = Table("ranked", title=f"NDCG@20 of the cut slate against the full one, {curve.user_count:,} users", title_justify="left")
+    table.add_column("NDCG@20", justify="right")
+    for count, value in zip(curve.counts, curve.ndcg, strict=True):
+        table.add_row(f"{count:,}", f"{value:.4f}")
+    console.print(table)
 
 
 def _print_portrait(portrait: Portrait, console: Console) -> None:

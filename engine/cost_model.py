@@ -39,9 +39,9 @@ class CostModel:
         return self.exact if exact else self.retrieve
 
     @property
-    def starved(self) -> bool:
-        """Whether some stage is not observed any more because nobody could afford it."""
-        return self.rank.starved or self.retrieve.starved or self.exact.starved
+    def starved(self) -> tuple[StageCost, ...]:
+        """The stages that perhaps nobody observes any more, because somebody could not afford them."""
+        return tuple(cost for cost in (self.rank, self.retrieve, self.exact) if cost.starved)
 
     def lines(self) -> tuple[CostLine, ...]:
         """What has been learned, for people."""

@@ -8,6 +8,7 @@ from collections import deque
 CONFIDENCE = 0.99
 WINDOW_COUNT = 256  # enough for a 99th percentile that is not simply the worst of all
 REFRESH_COUNT = 32  # sorting the window costs 10 us; shared by so many observations it costs nothing
+LEAST_COUNT = 8  # with fewer the prior is the better guess
 PRIOR_SHARE = 0.5  # of what nobody has watched yet: half as long again as predicted is believed possible
 
 
@@ -23,7 +24,7 @@ class Margin:
 
     def __init__(self) -> None:
         self._seen: deque[tuple[float, float]] = deque(maxlen=WINDOW_COUNT)
-        self._left, self.value, self._usual_root = REFRESH_COUNT, math.nan, 0.0
+        self._left, self.value, self._usual_root = LEAST_COUNT, math.nan, 0.0
 
     def seconds(self, predicted_s: float) -> float:
         """What to add to a prediction."""
@@ -38,13 +39,25 @@ class Margin:
         self._seen.append(((actual_s - predicted_s) / root, root))
         self._left -= 1
         if self._left <= 0:
-            self._left = REFRESH_COUNT
-            ordered = sorted(self._seen)
-            place = min(len(ordered), math.ceil(CONFIDENCE * (len(ordered) + 1)))  # one more than seen: the next one is to be covered
-            self.value = max(0.0, ordered[place - 1][0])
-            self._usual_root = sum(root for _, root in ordered) / len(ordered)
+            self._refresh()
+
+    def forget_half(self) -> None:
+        """Forget the older half of what was seen; with less than LEAST_COUNT left, all of it."""
+        for _ in range((len(self._seen) + 1) // 2):
+            self._seen.popleft()
+        if len(self._seen) < LEAST_COUNT:
+            self.start_over()
+        else:
+            self._refresh()
 
     def start_over(self) -> None:
         """What was seen belongs to a machine that is not there any more."""
         self._seen.clear()
-        self._left, self.value, self._usual_root = REFRESH_COUNT, math.nan, 0.0
+        self._left, self.value, self._usual_root = LEAST_COUNT, math.nan, 0.0
+
+    def _refresh(self) -> None:
+        ordered = sorted(self._seen)
+        place = min(len(ordered), math.ceil(CONFIDENCE * (len(ordered) + 1)))  # one more than seen: the next one is to be covered
+        self.value = max(0.0, ordered[place - 1][0])
+        self._usual_root = sum(root for _, root in ordered) / len(ordered)
+        self._left = min(REFRESH_COUNT, len(ordered))

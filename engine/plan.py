@@ -18,6 +18,7 @@ LEAST_RANKED_COUNT = 2  # ranking one candidate changes nothing
 LEAST_CHUNK_COUNT = 8  # each further native call has its fixed cost: fewer candidates are not worth it
 MORE_CAUTION = 2.0  # margins of every chunk after the first: several of them must not add up to a risk of more than one in a hundred
 CALL_S = 0.010  # processor seconds of one native call while time is short: nothing can stop it
+CALL_OVERHEAD = 0.2  # but no shorter than that its fixed part is this share of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +55,20 @@ class Planner:
         """The plan after retrieval, with the true time left and `kept_count` candidates to rank."""
         left_s, running = terms.deadline.remaining_s(), max(1, self.load.count)
         rank, rest_s = self.costs.rank, self._rest_s(running)
-        sure_s = rest_s + rank.sure(kept_count, running)
+        slower = rank.slowdown(terms.deadline.clock()) if rank.under_way else 1.0
+        sure_s = rest_s + slower * rank.sure(kept_count, running)
         allowed = kept_count
         if terms.allowance_s != math.inf:
             allowed = widest(kept_count, lambda n: self._total(plan.retrieve_count, n, exact) <= terms.allowance_s)
         if sure_s <= left_s and allowed == kept_count:
             return Plan(plan.retrieve_count, kept_count, left_s, sure_s, running, plan.reason, allowed)
 
-        timely = widest(kept_count, lambda n: rest_s + rank.sure(n, running) <= left_s)
+        timely = widest(kept_count, lambda n: rest_s + slower * rank.sure(n, running) <= left_s)
         count = min(timely, allowed)
         if count < min(LEAST_RANKED_COUNT, kept_count):
             count = 0
             rank.starved = rank.starved or timely <= allowed
-        sure_s = rest_s + rank.sure(count, running)
+        sure_s = rest_s + slower * rank.sure(count, running)
         reason = DegradationReason.OVERLOAD if allowed < timely else DegradationReason.DEADLINE
         return Plan(plan.retrieve_count, count, left_s, sure_s, running, reason, allowed)
 
@@ -82,7 +84,7 @@ class Planner:
             count = widest(most, lambda n: rank.sure(n, running, MORE_CAUTION) <= spare_s)
             if count < min(most, LEAST_CHUNK_COUNT):
                 return 0
-        return min(count, max(LEAST_CHUNK_COUNT, widest(count, lambda n: rank.typical(n) <= CALL_S)))
+        return min(count, max(LEAST_CHUNK_COUNT, widest(count, lambda n: rank.typical(n) <= max(CALL_S, rank.fixed_s / CALL_OVERHEAD))))
 
     def learn(self, trace: Trace, plan: Plan, exact: bool) -> float:
         """Tell the cost model what the request took, which `plan` began; the ranker was observed call by call. Returns the whole time in seconds."""

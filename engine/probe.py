@@ -8,6 +8,7 @@ from dataclasses import replace
 from domain.errors import EarshotError
 from domain.request import RecommendRequest
 from domain.terms import Terms
+from engine.cost_model import CostModel
 from engine.recommend import Engine
 from engine.sample_request import sample_requests
 
@@ -34,14 +35,19 @@ class Prober:
         if started_s < self._next_s:
             return
         for name, way in self._engine.ways.items():
-            costs = way.rank.planner.costs
-            if costs.starved:
-                exact = costs.exact.starved
-                for width in (2, max(2, costs.candidate_count // WIDTH)):
-                    with suppress(EarshotError):
-                        self._engine.recommend(replace(self._request(name), exact=exact, candidate_count=width), Terms.unhurried(clock))
+            self._feed(name, way.rank.planner.costs)
         ended_s = clock()
         self._next_s = ended_s + min(MOST_INTERVAL_S, max(LEAST_INTERVAL_S, (ended_s - started_s) / DUTY))
+
+    def _feed(self, name: str, costs: CostModel) -> None:
+        """Let what is starved be observed, and doubt what was learned of it before."""
+        starved, exact = costs.starved, costs.exact.starved
+        for cost in starved:
+            cost.doubt()
+        for width in (2, max(2, costs.candidate_count // WIDTH)) if starved else ():
+            with suppress(EarshotError):
+                request = replace(self._request(name), exact=exact, candidate_count=width)
+                self._engine.recommend(request, Terms.unhurried(self._engine.clock))
 
     def _request(self, name: str) -> RecommendRequest:
         if name not in self._requests:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from threading import get_ident
 
 import numpy as np
 
@@ -68,10 +69,14 @@ class RankWithin:
 
     def _run(self, user: User, chunk: Candidates, top_count: int, plan: Plan, terms: Terms) -> Ranked:
         """One native call, which the cost model hears of."""
-        deadline = terms.deadline
+        deadline, cost, thread = terms.deadline, self.planner.costs.rank, get_ident()
         started_s = deadline.clock()
-        ranked = self.ranker.rank(user, chunk, top_count, self.objective, deadline)
-        self.planner.costs.rank.observe(len(chunk), plan.running_count, deadline.clock() - started_s)
+        cost.under_way[thread] = (started_s, plan.sure_s)
+        try:
+            ranked = self.ranker.rank(user, chunk, top_count, self.objective, deadline)
+        finally:
+            del cost.under_way[thread]
+        cost.observe(len(chunk), plan.running_count, deadline.clock() - started_s)
         check_row_law(ranked, chunk, top_count)
         return ranked
 

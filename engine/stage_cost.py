@@ -26,6 +26,7 @@ class StageCost:
 
     share: how much one more running request stretches a stage: 1 where all share a core, 0 where each has its own; learned as the others are.
     starved: somebody could not afford the stage, so perhaps nobody observes it any more; whoever sees that may run it once, see engine/probe.py.
+    under_way: by thread, when a call began that has not ended yet, and how long it surely takes; kept by whoever calls.
     """
 
     def __init__(self, fixed_s: float = 0.0, per_row_s: float = 0.0, usual_count: int = 1) -> None:
@@ -34,6 +35,7 @@ class StageCost:
         self._base = (max(fixed_s, usual_s / 100), per_row_s)  # never both zero
         self._floor = (FASTEST * self._base[0], FASTEST * per_row_s)
         self.fixed_s, self.per_row_s, self.share, self.starved = max(fixed_s, LEAST_S), per_row_s, 1.0, False
+        self.under_way: dict[int, tuple[float, float]] = {}
         self._usual_count, self._last_surprises = usual_count, [0.0, 0.0]
         self._margins = [Margin() for _ in range(MOST_RUNNING)]
         self._lock = threading.Lock()
@@ -63,6 +65,23 @@ class StageCost:
                 self._learn(count, running, surprise if abs(surprise) < abs(last) else last, noise)
             if running > 1:
                 self._learn_share(count, running, actual_s)
+
+    def slowdown(self, now_s: float) -> float:
+        """How many times slower than believed the machine is at least, by the calls that should long have ended; 1 where all is well.
+
+        Without it everybody who comes would learn that only when the first slow call has ended, and start another one meanwhile.
+        """
+        overdue = 1.0
+        for started_s, sure_s in tuple(self.under_way.values()):
+            overdue = max(overdue, (now_s - started_s) / max(LEAST_S, sure_s))
+        return overdue
+
+    def doubt(self) -> None:
+        """Forget the older half of what made the margins. For stages that nobody can afford: otherwise one bad moment would be believed as long as it
+        takes to fill a window with probes."""
+        with self._lock:
+            for margin in self._margins:
+                margin.forget_half()
 
     def line(self, stage: Stage | None, method: str = "") -> CostLine:
         """What has been learned so far, for people."""

@@ -13,7 +13,7 @@ import numpy as np
 from domain.arrays import BoolArray, FloatArray, RowArray
 from domain.errors import ArtifactError, ArtifactReason, StageFailure
 from domain.request import CandidateFilter, RecommendRequest
-from domain.slate import Recommended
+from domain.slate import Recommended, Slate
 from domain.stages import Progress
 from domain.terms import Terms
 from engine.recommend import Engine
@@ -96,6 +96,11 @@ class ServedSlates:
         progress.start(f"asking with {candidate_count:,} candidates", len(users))
         answers = self._each(users, lambda user: self._shown(self._request(user, candidate_count, SLATE_DEPTH)), progress)
         return _padded(list(answers), SLATE_DEPTH)
+
+    def in_full(self, users: RowArray, candidate_count: int, progress: Progress) -> Iterator[Slate]:
+        """For each user all candidates of stage 1, ranked and shown."""
+        progress.start("asking for all candidates", len(users))
+        return self._each(users, lambda user: self._answer(self._request(user, candidate_count, candidate_count)).slate, progress)
 
     def _each(self, users: RowArray, ask: Callable[[int], T], progress: Progress) -> Iterator[T]:
         with ThreadPoolExecutor(self._threads) as pool:

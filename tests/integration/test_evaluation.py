@@ -231,3 +231,21 @@ def test_with_baselines_the_tables_have_them(run, engine):
     assert min(values[name] for name in ("item-kNN", "EASE", "implicit ALS")) > 3 * values["random"]
     assert row_of(found.cold, TAGS).intervals["Recall@50"].mean > 3 * row_of(found.cold, "random").intervals["Recall@50"].mean
     assert any("minus tag profiles" in name for name in found.gains)
+
+
+def test_the_budget_curve_is_what_cutting_the_served_candidates_costs(run, tmp_path):
+    wanted = tmp_path / "curve.json"
+    words = ["evaluate", "--bundle", str(run.bundle), "--run", str(run.directory), "--baselines", "none", "--without-exhaustive"]
+    assert main([*words, "--budget-curve", str(wanted)]) == 0
+    curve = json.loads(wanted.read_text())
+    users = evaluated_users(run.split.kept, run.split.warm_held_out()).tolist()
+    values = []
+    for user in users:
+        similar = best_of(run, run.similarities, user, 60)
+        gains = np.array([run.scores[user, c] for c in similar])
+        gains -= gains.min()
+        discounts = 1.0 / np.log2(np.arange(2, 22))
+        values.append(gains[:20] @ discounts / (np.sort(gains)[::-1][:20] @ discounts))
+    assert (curve["counts"][0], curve["counts"][-1], curve["user_count"]) == (0, 60, len(users))
+    assert curve["ndcg"][0] == pytest.approx(np.mean(values), abs=1e-4)
+    assert curve["ndcg"][-1] == 1.0

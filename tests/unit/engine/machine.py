@@ -98,8 +98,11 @@ class Machine:
 
     def probe(self) -> None:
         """What engine/probe.py does, where something is starved."""
-        if not self.planner.costs.starved:
+        starved = self.planner.costs.starved
+        if not starved:
             return
+        for cost in starved:
+            cost.doubt()
         self.planner.load.count = 1
         costs = self.planner.costs
         for count in (2, self.wanted_count // 8):

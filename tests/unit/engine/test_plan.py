@@ -109,6 +109,28 @@ def test_at_least_99_of_100_requests_end_in_time(ranker, budget_s, running, seed
     assert all(outcome.ranked_count is not None for outcome in outcomes)
 
 
+def test_a_call_that_should_long_have_ended_shortens_the_plans_of_those_who_come_meanwhile():
+    costs, now_s = CostModel(rank=StageCost(0.0, 100e-6, 200)), 50.0  # 20 ms for all of them, 30 ms surely
+    planner, terms = Planner(costs), Terms(Deadline(now_s + 0.100, lambda: now_s))
+    planner.load.count = 1
+    first = planner.begin(200, 20, False, terms)
+    costs.rank.under_way[1] = (now_s - 0.030, 0.030)
+    assert planner.again(first, 200, False, terms).rank_count == 200
+    costs.rank.under_way[1] = (now_s - 0.300, 0.030)
+    assert planner.again(first, 200, False, terms).rank_count == pytest.approx(66, abs=1)
+    del costs.rank.under_way[1]
+    assert planner.again(first, 200, False, terms).rank_count == 200
+
+
+@pytest.mark.parametrize(("fixed_s", "longest_s"), [(0.001, 0.010), (0.016, 0.080)])
+def test_no_native_call_is_long_while_time_is_short_unless_its_fixed_part_is(fixed_s, longest_s):
+    costs = CostModel(rank=StageCost(fixed_s, 0.001, 200))
+    first, again = plans(costs, 0.200)
+    planner, deadline = Planner(costs), Deadline(0.200, lambda: 0.0)
+    assert again.rank_count > 80
+    assert costs.rank.typical(planner.next_chunk(again, 0, first.retrieve_count, deadline)) == pytest.approx(longest_s, rel=0.1)
+
+
 def test_an_idle_machine_ranks_everything_that_fits():
     machine = Machine(HEAVY)
     assert mean(machine.request(0.050).ranked_count for _ in range(500)) == 200

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.margin import REFRESH_COUNT, WINDOW_COUNT, Margin
+from engine.margin import LEAST_COUNT, WINDOW_COUNT, Margin
 from engine.stage_cost import StageCost, measure_cost
 
 costs = st.builds(StageCost, st.floats(0, 1), st.floats(0, 0.1), st.integers(1, 500))
@@ -94,10 +94,24 @@ def test_the_margin_covers_99_of_100(seed):
 def test_a_margin_without_observations_believes_half_as_long_again_possible():
     margin = Margin()
     assert margin.seconds(0.02) == pytest.approx(0.01)
-    for _ in range(REFRESH_COUNT):
+    for _ in range(LEAST_COUNT):
         margin.add(0.02, 0.02)
     assert margin.seconds(0.02) == 0.0
     margin.start_over()
+    assert margin.seconds(0.02) == pytest.approx(0.01)
+
+
+def test_a_bad_moment_is_forgotten_by_doubting_it_a_few_times():
+    margin = Margin()
+    margin.add(0.02, 1.0)
+    for _ in range(100):
+        margin.add(0.02, 0.02)
+    bad_s = margin.seconds(0.02)
+    margin.forget_half()
+    assert margin.seconds(0.02) == 0.0
+    assert bad_s == pytest.approx(0.98)
+    for _ in range(6):
+        margin.forget_half()
     assert margin.seconds(0.02) == pytest.approx(0.01)
 
 
