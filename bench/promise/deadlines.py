@@ -9,7 +9,7 @@ from itertools import product
 
 from bench.promise.answers import full_gains, mean_ndcg
 from bench.promise.capacity import capacity, trial_s
-from bench.promise.plans import PERCENTILE, STEP
+from bench.promise.plans import OPTIONS
 from bench.promise.proof import Check, Curve, Grid, Proof, doubts
 from bench.promise.rig import Rig, Seen, Serve, see
 from bench.promise.world import COSTS_MS, ensure_bundle
@@ -20,7 +20,7 @@ LEAST_IN_TIME = 0.995
 TIE = 0.001  # of NDCG: less is no difference. Users are drawn with the same seed for everybody, so chance is the same for all
 OURS = "Earshot"
 SEARCH_SECONDS = 30.0  # for each C
-_DOWN = PERCENTILE / (100 - PERCENTILE)  # steps that the quality factor loses with a late call
+_DOWN = OPTIONS.percentile / (100 - OPTIONS.percentile)  # steps that the quality factor loses with a late call
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def prove(rig: Rig) -> Proof:
         "rates are shares of Earshot's own C with that ranker and deadline",
         "NDCG@20 of the answers in time; the gain of a creator is its score by the full work for that user, less the least of the 500",
         "fixed n: the same server, but it ranks the first n of the 500 whatever the time left, and the rest follow by similarity; no brown-out",
-        f"QualityFactor: likewise; n goes up by {STEP:g} of 500 after a call in time, {_DOWN:.0f} times as far down after others",
+        f"QualityFactor: likewise; n goes up by {OPTIONS.delta:g} of 500 after a call in time, {_DOWN:.0f} times as far down after others",
         f"a contestant is held against only where it keeps {LEAST_IN_TIME:.1%} itself; differences of NDCG up to {TIE} are ties",
     ]
     return proof

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
@@ -13,9 +14,10 @@ from domain.slate import Plan, Recommended
 from domain.terms import Terms
 from engine.plan import Planner
 from engine.recommend import Engine
+from evaluation.quality_factor import QualityFactor, QualityFactorOptions
 
 EVERYTHING = 1_000_000  # candidates: more than any request has
-STEP, PERCENTILE, LEAST_FACTOR = 0.0005, 99.0, 0.04
+OPTIONS = QualityFactorOptions(target_s=0.0, percentile=99.0, delta=0.0005, least=0.04)  # of seconds after the deadline: each call has its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,23 +39,6 @@ class CountingPlanner(Planner):
         return 0 if done_count else plan.rank_count
 
 
-class QualityFactor:
-    """The share of the candidates that is ranked, moved by what became of each request.
-
-    As in Twitter's Product Mixer (twitter/the-algorithm, QualityFactorConfig.scala): up by `step` where the target was kept, else down by
-    step * p / (100 - p), so that it rests where p percent keep it. Safe from any thread: a lost update is one step.
-    """
-
-    def __init__(self, step: float = STEP, percentile: float = PERCENTILE, least: float = LEAST_FACTOR) -> None:
-        self._up, self._down, self._least = step, step * percentile / (100.0 - percentile), least
-        self.value = 1.0
-
-    def observe(self, in_time: bool) -> None:
-        """One request has been answered."""
-        moved = self.value + self._up if in_time else self.value - self._down
-        self.value = min(1.0, max(self._least, moved))
-
-
 class StuckEngine(Engine):
     """Holds every request without using the processor."""
 
@@ -66,18 +51,18 @@ class StuckEngine(Engine):
 
 
 class ObservedEngine(Engine):
-    """Tells `observe` after each request whether its deadline was kept."""
+    """Tells its factor after each request how long after the deadline that was."""
 
-    factor = QualityFactor()
+    factor = QualityFactor(OPTIONS)
 
     def recommend(self, request: RecommendRequest, terms: Terms) -> Recommended:
-        """As the engine does. A request that fails for want of time was not in time."""
-        in_time = False
+        """As the engine does."""
+        overdue_s = math.inf  # of one that fails
         try:
             answer = recommend_as_engine(self, request, terms)
-            in_time = terms.deadline.remaining_s() > 0
+            overdue_s = -terms.deadline.remaining_s()
         finally:
-            ObservedEngine.factor.observe(in_time)
+            ObservedEngine.factor.observe(overdue_s)
         return answer
 
 
@@ -95,7 +80,7 @@ def planned(engine: Engine, plan: str) -> Engine:
         return counting(engine, lambda: int(number))
     if kind == "quality-factor":
         count = engine.bundle.manifest.candidate_count
-        return _as(ObservedEngine, counting(engine, lambda: max(1, round(ObservedEngine.factor.value * count))))
+        return _as(ObservedEngine, counting(engine, lambda: ObservedEngine.factor.count(count, 1)))
     if kind == "stuck":
         StuckEngine.stuck_s = float(number)
         return _as(StuckEngine, engine)

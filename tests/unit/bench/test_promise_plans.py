@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.promise.plans import LEAST_FACTOR, STEP, CountingPlanner, QualityFactor
+from bench.promise.plans import OPTIONS, CountingPlanner, ObservedEngine
 from domain.deadline import Deadline
 from domain.terms import Terms
 from engine.cost_model import CostModel
 from engine.load import Load
+from evaluation.quality_factor import QualityFactor
 
 
 @given(count=st.integers(0, 1000), wanted=st.integers(20, 500), kept=st.integers(0, 500), seconds=st.floats(-1, 1))
@@ -25,15 +26,18 @@ def test_a_fixed_count_is_ranked_whatever_the_time_left(count, wanted, kept, sec
     assert planner.next_chunk(plan, 1, kept, terms.deadline) == 0
 
 
-def test_the_factor_rests_where_its_percentile_is_kept():
-    factor = QualityFactor()
-    factor.observe(in_time=False)
-    assert factor.value == pytest.approx(1 - 99 * STEP)
-    for _ in range(99):
-        factor.observe(in_time=True)
-    assert factor.value == pytest.approx(1.0)
-    factor.observe(in_time=True)
-    assert factor.value == 1.0
-    for _ in range(100):
-        factor.observe(in_time=False)
-    assert factor.value == LEAST_FACTOR
+class ToldEngine(ObservedEngine):
+    """Answers after its deadline, or before."""
+
+    def __init__(self) -> None:
+        pass
+
+
+def test_the_factor_moves_with_the_deadlines_that_were_kept(monkeypatch):
+    monkeypatch.setattr(ObservedEngine, "factor", QualityFactor(OPTIONS))
+    monkeypatch.setattr("bench.promise.plans.recommend_as_engine", lambda *_: "the answer")
+    late, early = (Terms(Deadline.after(seconds, time.monotonic)) for seconds in (-1.0, 60.0))
+    assert ToldEngine().recommend(None, late) == "the answer"
+    assert ObservedEngine.factor.value == pytest.approx(1 - 99 * OPTIONS.delta)
+    ToldEngine().recommend(None, early)
+    assert ObservedEngine.factor.value == pytest.approx(1 - 98 * OPTIONS.delta)
