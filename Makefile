@@ -121,6 +121,15 @@ load: $(VENV_LOAD)/.earshot-locks ## Load a running server and check the thresho
 load-curve: $(SETUP) $(VENV_LOAD)/.earshot-locks ## Find the highest rate that keeps its deadlines, and draw goodput from 0.2x to 10x of it (open loop, two minutes)
 	@PYTHONPATH=.:gen:client $(VENV_LOAD)/bin/python -m loadtest.open_loop --earshot $(BIN)/earshot $(ARGS)
 
+# Server on the first core, load on the second: on a machine that does nothing else. NAME=deadlines proves one promise.
+.PHONY: promises
+promises: $(SETUP) ## Prove every promise about deadlines and overload, line by line (about an hour); NAME=capacity, ARGS="--help" lists names and options
+	@$(BIN)/python -m bench.promise $(or $(NAME),all) $(ARGS)
+
+.PHONY: performance-page
+performance-page: $(SETUP) ## Fill docs/performance.md with the tables and curves of what make promises wrote
+	@$(BIN)/python -m bench.promise page $(ARGS)
+
 BUILD_LASTFM := --space ip --candidates 300
 
 # Listens are held out by the protocol of evaluation/ before anything is trained. Inner products: the towers are trained on them.

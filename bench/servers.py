@@ -23,17 +23,19 @@ STOP_TIMEOUT_S = 20.0
 
 @dataclass(frozen=True, slots=True)
 class ServedConfig:
-    """How Earshot itself is started."""
+    """How Earshot itself is started. words: further settings, as flags. core: the one that all its processes keep to; None: any."""
 
     worker_count: int = 2
     thread_count: int = 4
+    words: tuple[str, ...] = ()
+    core: int | None = None
 
 
 @contextmanager
 def plain_server(module: str, bundle: Path, ranker: str, log_directory: Path) -> Iterator[Target]:
     """`python -m <module> BUNDLE PORT RANKER` while the context lasts."""
     port = free_port()
-    with _process([sys.executable, "-m", module, str(bundle), str(port), ranker], port, log_directory / f"{module}.log") as target:
+    with process([sys.executable, "-m", module, str(bundle), str(port), ranker], port, log_directory / f"{module}.log") as target:
         yield target
 
 
@@ -43,21 +45,27 @@ def served(bundle: Path, config: ServedConfig, log_directory: Path) -> Iterator[
     port, control_port, metrics_port = free_port(), free_port(), free_port()
     command = [sys.executable, "-m", "cli", "serve", "--bundle", str(bundle)]
     command += ["--port", str(port), "--control-port", str(control_port), "--metrics-port", str(metrics_port)]
-    command += ["--workers", str(config.worker_count), "--threads", str(config.thread_count)]
-    with _process(command, port, log_directory / "served.log") as target:
+    command += ["--workers", str(config.worker_count), "--threads", str(config.thread_count), *config.words]
+    with process(on_core(config.core, command), port, log_directory / "served.log") as target:
         yield target
+
+
+def on_core(core: int | None, command: list[str]) -> list[str]:
+    """The same command, kept to one core with all that it starts."""
+    return command if core is None else ["taskset", "-c", str(core), *command]
 
 
 @contextmanager
-def _process(command: list[str], port: int, log: Path) -> Iterator[Target]:
+def process(command: list[str], port: int, log: Path) -> Iterator[Target]:
+    """A server by its command, from when its port answers until the context ends."""
     with log.open("wb") as sink:
-        process = subprocess.Popen(command, stdout=sink, stderr=sink, env=environment(), start_new_session=True)
+        started = subprocess.Popen(command, stdout=sink, stderr=sink, env=environment(), start_new_session=True)
     try:
-        target = Target(f"127.0.0.1:{port}", process.pid)
-        _wait_until_ready(target, process, log)
+        target = Target(f"127.0.0.1:{port}", started.pid)
+        _wait_until_ready(target, started, log)
         yield target
     finally:
-        _stop(process)
+        _stop(started)
 
 
 def environment() -> dict[str, str]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 LEAST_GOOD_SHARE = 0.99
-PRECISION = 1.1  # the search ends when the rate that fails is at most this times the one that holds
+PRECISION = 1.1  # unless told otherwise: the search ends when the rate that fails is at most this times the one that holds
 LEAST_RATE_PER_S = 1.0
 
 
-def find_capacity(holds: Callable[[float], bool], first_rate_per_s: float, most_trials: int) -> float | None:
+def find_capacity(holds: Callable[[float], bool], first_rate_per_s: float, most_trials: int, precision: float = PRECISION) -> float | None:
     """The highest rate that was seen to hold; None when none did. Doubles or halves until one holds and one fails, then goes between them."""
     held: float | None = None
     failed: float | None = None
@@ -19,7 +19,7 @@ def find_capacity(holds: Callable[[float], bool], first_rate_per_s: float, most_
             held = rate
         else:
             failed = rate
-        if held is not None and failed is not None and failed <= held * PRECISION:
+        if held is not None and failed is not None and failed <= held * precision:
             break
         rate = _next_rate(held, failed)
         if rate < LEAST_RATE_PER_S:

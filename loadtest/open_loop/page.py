@@ -29,24 +29,37 @@ _HEADINGS = (
 
 def page(title: str, facts: Sequence[str], points: Sequence[Point]) -> str:
     """The whole document. facts: lines on how it was measured. points: by offered rate, ascending."""
+    body = [bullets(facts), "<h2>Goodput</h2>", goodput(points), *measured(points)]
+    return document(title, body)
+
+
+def document(title: str, body: Sequence[str]) -> str:
+    """A page with this title above this body."""
     policy = html.escape(_POLICY, quote=True)
     head = f'<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{policy}"><title>{html.escape(title)}</title>'
-    body = [
-        f"<h1>{html.escape(title)}</h1>",
-        "<ul>" + "".join(f"<li>{html.escape(fact)}</li>" for fact in facts) + "</ul>",
-        "<h2>Goodput</h2>",
-        _goodput(points),
-        _table(_HEADINGS, map(_row, points)),
+    inner = f"<h1>{html.escape(title)}</h1>{''.join(body)}"
+    return f'<!DOCTYPE html>\n<html lang="en"><head>{head}<style>{_STYLE}</style></head><body>{inner}</body></html>\n'
+
+
+def bullets(facts: Sequence[str]) -> str:
+    """A list."""
+    return "<ul>" + "".join(f"<li>{html.escape(fact)}</li>" for fact in facts) + "</ul>"
+
+
+def measured(points: Sequence[Point]) -> list[str]:
+    """What there is to say of points: a table, failures and degradations by name, and percentiles over time."""
+    return [
+        table(_HEADINGS, map(_row, points)),
         *_unbelievable(points),
         "<h2>Failures and degradations</h2>",
-        _table(("offered /s", "what", "calls"), _counts(points)),
+        table(("offered /s", "what", "calls"), _counts(points)),
         "<h2>Latency over time</h2>",
         *map(_over_time, points),
     ]
-    return f'<!DOCTYPE html>\n<html lang="en"><head>{head}<style>{_STYLE}</style></head><body>{"".join(body)}</body></html>\n'
 
 
-def _goodput(points: Sequence[Point]) -> str:
+def goodput(points: Sequence[Point]) -> str:
+    """The curve as SVG; points that are not to be believed are hollow."""
     doubtful = frozenset(point.offered_per_s for point in points if not point.kept_up)
     lines = [
         Line("goodput", [(point.offered_per_s, point.goodput_per_s) for point in points], doubtful),
@@ -93,7 +106,8 @@ def _over_time(point: Point) -> str:
     return f"<h3>{title}</h3>" + chart(f"Latency at {title}", "seconds", "ms", lines)
 
 
-def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """As HTML; every cell is text."""
     head = "".join(f"<th>{html.escape(one)}</th>" for one in headings)
     body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

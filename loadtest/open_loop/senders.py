@@ -6,8 +6,10 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from itertools import chain
 
 from loadtest.open_loop.process_tree import tree_cpu_s
 from loadtest.open_loop.trial import Samples, Trial, merged
@@ -30,17 +32,25 @@ class Measured:
 
 def run_trial(trial: Trial, server_pid: int | None = None) -> Measured:
     """Make the calls. server_pid: the root of the server's process tree. Raises GeneratorFailed."""
+    return run_trials([trial], server_pid)[0]
+
+
+def run_trials(trials: Sequence[Trial], server_pid: int | None = None, begin: Callable[[], None] = lambda: None) -> list[Measured]:
+    """Several kinds of calls side by side, all of the same length, each from processes of its own; the server's CPU is that of all of them.
+
+    begin: called when the warm-up is over, on this thread; it should be quick.
+    """
     with ExitStack() as stack:
-        processes = [_started(trial, number, stack) for number in range(trial.process_count)]
-        for process in processes:
+        started = [[_started(trial, number, stack) for number in range(trial.process_count)] for trial in trials]
+        for process in chain.from_iterable(started):
             if _line_of(process).strip() != "ready":
                 raise GeneratorFailed(_last_words(process))
         start_s = time.monotonic() + START_DELAY_S
-        for process in processes:
+        for process in chain.from_iterable(started):
             _tell(process, f"{start_s!r}\n")
-        server_cores = _watch(server_pid, start_s + trial.warm_up_s, trial.duration_s)
-        parts = [_samples_of(process, trial) for process in processes]
-    return Measured(merged(parts), server_cores)
+        server_cores = _watch(server_pid, start_s + trials[0].warm_up_s, trials[0].duration_s, begin)
+        parts = [[_samples_of(process, trial) for process in processes] for trial, processes in zip(trials, started, strict=True)]
+    return [Measured(merged(samples), server_cores) for samples in parts]
 
 
 def _started(trial: Trial, number: int, stack: ExitStack) -> subprocess.Popen[str]:
@@ -75,9 +85,10 @@ def _samples_of(process: subprocess.Popen[str], trial: Trial) -> Samples:
     return Samples(**json.loads(printed))
 
 
-def _watch(server_pid: int | None, from_s: float, duration_s: float) -> float | None:
-    """Cores that the server used from `from_s` (monotonic) on; sleeps until then."""
+def _watch(server_pid: int | None, from_s: float, duration_s: float, begin: Callable[[], None]) -> float | None:
+    """Cores that the server used from `from_s` (monotonic) on; sleeps until then, and calls `begin`."""
     time.sleep(max(0.0, from_s - time.monotonic()))
+    begin()
     before_s, started_s = tree_cpu_s(server_pid), time.monotonic()
     time.sleep(duration_s)
     after_s, ended_s = tree_cpu_s(server_pid), time.monotonic()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.promise.options import make_parser as make_promise_parser
 from cli.main import make_parser
 from loadtest.open_loop.options import make_parser as make_open_loop_parser
 from loadtest.options import make_parser as make_load_parser
@@ -37,7 +38,7 @@ def test_every_command_line_in_a_document_is_one_that_exists(page: Path) -> None
 
 
 def test_every_flag_that_a_document_quotes_belongs_to_some_command() -> None:
-    parsers = [*_commands().values(), make_load_parser(), make_open_loop_parser()]
+    parsers = [*_commands().values(), make_load_parser(), make_open_loop_parser(), make_promise_parser([])]
     flags = {flag for parser in parsers for flag in parser._option_string_actions}
     for page in _PAGES:
         assert set(_FLAG_ALONE.findall(page.read_text(encoding="utf-8"))) <= flags | _FLAGS_OF_OTHERS, name(page)

@@ -18,6 +18,7 @@ from earshot.client import NO_RETRIES, AsyncRecommendationClient
 from loadtest.open_loop.arrivals import arrivals_s
 from loadtest.open_loop.capacity import find_capacity
 from loadtest.open_loop.histogram import percentiles
+from loadtest.open_loop.planned import Planned
 from loadtest.open_loop.point import point_of
 from loadtest.open_loop.process_tree import tree_cpu_s
 from loadtest.open_loop.senders import GeneratorFailed, Measured, run_trial
@@ -161,8 +162,10 @@ def _sent(trial: Trial, server) -> Samples:
 
     async def send() -> Samples:
         async with AsyncRecommendationClient(server.target, connection_count=2, policy=NO_RETRIES, throttle=None) as client:
-            plan = [(moment_s, REQUEST) for moment_s in arrivals_s(trial.rate_per_s, trial.duration_s, "1")]
-            return await Sender(client, trial.deadline_s).send(plan, time.monotonic() + 0.2)
+            plan = [Planned(moment_s, REQUEST) for moment_s in arrivals_s(trial.rate_per_s, trial.duration_s, "1")]
+            sender = Sender(client.recommend, trial.deadline_s)
+            await sender.send(plan, time.monotonic() + 0.2)
+            return sender.samples()
 
     return asyncio.run(send())
 
@@ -174,9 +177,11 @@ def test_lateness_is_reported_and_the_point_marked_when_the_generator_is_starved
     async def starve() -> Samples:
         async with AsyncRecommendationClient(server.target, connection_count=2, policy=NO_RETRIES, throttle=None) as client:
             await client.recommend(REQUEST, 15)
-            plan = [(moment_s, REQUEST) for moment_s in arrivals_s(100, 1.0, "1")]
+            plan = [Planned(moment_s, REQUEST) for moment_s in arrivals_s(100, 1.0, "1")]
             asyncio.get_running_loop().call_later(0.3, time.sleep, 0.5)
-            return await Sender(client, 0.1).send(plan, time.monotonic() + 0.1)
+            sender = Sender(client.recommend, 0.1)
+            await sender.send(plan, time.monotonic() + 0.1)
+            return sender.samples()
 
     with serving(lambda number, context: None) as server:
         found = asyncio.run(starve())

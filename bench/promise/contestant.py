@@ -1,0 +1,64 @@
+"""`python -m bench.promise.contestant BUNDLE PORT PLAN`: one worker's data plane in this process, with another way to plan what is ranked.
+
+Everything else is Earshot's: the edge, retrieval, ranker and slate. What is not ranked follows by similarity, as in Earshot.
+PLAN: "full" ranks all; "fixed:N" the first N; "quality-factor:MS" as many as a QualityFactor with that target says; "stuck:S" answers nothing for
+S seconds, so that all threads are taken and every further call is refused.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from bench.promise.plans import planned
+from engine.open import StartOptions, prepare
+from engine.recommend import Engine
+from server.assignment import Assignment
+from server.data_plane import DataPlane
+from server.rung_log import RungLog
+from server.settings import Settings
+from server.telemetry.board import Board
+
+# Contestants only refuse what does not fit their queue: no brown-out, and no admission by costs that are not theirs.
+BOUNDED: dict[str, Any] = {"admission": "bounded"} if "admission" in {one.name for one in fields(Settings)} else {}
+
+
+def main() -> None:
+    """Serve until killed."""
+    parser = argparse.ArgumentParser(prog="python -m bench.promise.contestant")
+    parser.add_argument("bundle", type=Path)
+    parser.add_argument("port", type=int)
+    parser.add_argument("plan")
+    parser.add_argument("--threads", type=int, default=4)
+    told = parser.parse_args()
+    engine = planned(whole_engine(told.bundle), told.plan)
+    plane = DataPlane(engine, assignment(told.port, told.threads), 0)
+    plane.start()
+    while True:
+        time.sleep(3600)
+
+
+def whole_engine(bundle: Path) -> Engine:
+    """The engine as a worker opens it, with rankers whole."""
+    return prepare(bundle, clock=time.monotonic, whole=True).start(StartOptions(proved=True), time.monotonic, RungLog(time.monotonic))
+
+
+def assignment(port: int, thread_count: int) -> Assignment:
+    """That of a single worker with the default settings."""
+    return Assignment(
+        settings=Settings(workers=1, threads=thread_count, **BOUNDED),
+        bundle=Path(),
+        address=f"127.0.0.1:{port}",
+        control_pid=os.getpid(),
+        report_fd=-1,
+        board_fd=Board.create(1).fd,
+        user_hash_key=b"bench",
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""A proof as a table on the terminal, as JSON, and as a page."""
+
+from __future__ import annotations
+
+import html
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.promise.proof import Curve, Grid, Proof
+from loadtest.open_loop.chart import Line, chart
+from loadtest.open_loop.histogram import Percentiles
+from loadtest.open_loop.page import bullets, document, goodput, measured, table
+from loadtest.open_loop.point import Point, Slice
+
+HEADINGS = ("what", "value", "wanted", "verdict")
+
+
+def show(proof: Proof, console: Console) -> None:
+    """Print facts and the table of checks."""
+    listed = Table(title=proof.title, title_justify="left")
+    for place, heading in enumerate(HEADINGS):
+        listed.add_column(heading, justify="right" if 0 < place < 3 else "left")
+    for check in proof.checks:
+        listed.add_row(*check.cells, style="" if check.met else "red")
+    console.print(listed)
+    for fact in proof.facts:
+        console.print(fact, style="dim")
+
+
+def write(proof: Proof, out: Path) -> None:
+    """NAME.json and NAME.html in `out`."""
+    (out / f"{proof.name}.json").write_text(json.dumps(proof.to_json(), indent=1), encoding="utf-8")
+    (out / f"{proof.name}.html").write_text(page(proof), encoding="utf-8")
+
+
+def page(proof: Proof) -> str:
+    """The whole document: nothing is loaded from elsewhere."""
+    points = [point_of_json(one) for one in proof.points]
+    body = [
+        table(HEADINGS, [check.cells for check in proof.checks]),
+        bullets([*proof.facts, *(f"{name}: {value}" for name, value in proof.machine.items())]),
+        *(drawn(curve) for curve in proof.curves),
+        *(_grid(grid) for grid in proof.grids),
+    ]
+    if points:
+        body += ["<h2>Goodput</h2>", goodput(points), *measured(points)]
+    return document(proof.title, body)
+
+
+def drawn(curve: Curve) -> str:
+    """As inline SVG with its title."""
+    lines = [Line(name, [(x, y) for x, y in points]) for name, points in curve.lines.items()]
+    return f"<h3>{html.escape(curve.title)}</h3>{chart(curve.title, curve.x_name, curve.y_name, lines)}"
+
+
+def point_of_json(values: dict[str, Any]) -> Point:
+    """What `asdict` made of a Point."""
+    slices = [Slice(**{**one, "latency": Percentiles(**one["latency"])}) for one in values["slices"]]
+    return Point(**{**values, "latency": Percentiles(**values["latency"]), "lateness": Percentiles(**values["lateness"]), "slices": slices})
+
+
+def _grid(grid: Grid) -> str:
+    return f"<h3>{html.escape(grid.title)}</h3>{table(grid.headings, grid.rows)}"
