@@ -19,7 +19,8 @@ class Ticket:
     """What is known of one call: made when it is whole, carried with it to the end. Seconds are those of one monotonic clock.
 
     arrived_s, deadline_s: when its headers were there, and when the engine must be done with it. message: the request. batch: its priority.
-    allowance_s, started_s, expected_end_s, short: set when a thread takes it; short: two of its kind may share a core. engine_s: how long the engine took, 0 before.
+    allowance_s, started_s, expected_end_s, short: set when a thread takes it; short: two of its kind may share a core.
+    engine_s: how long the engine took, 0 before.
     """
 
     __slots__ = ("_serve", "allowance_s", "arrived_s", "batch", "caller", "deadline_s", "engine_s", "expected_end_s", "message", "short", "started_s")
