@@ -17,7 +17,7 @@ class WaitingLine:
     """Interactive calls before batch, and of each the one whose deadline is nearest: with one that serves, no other order is late less often.
 
     At most `limit()` run at a time, twice as many of the short ones, and at most one batch call while the limit is small. For `put`, `take`, `done`
-    and `sweep` the pool holds its lock; `ahead_of`, `deadlines_s`, `rest_s` and the lengths are looks that any thread may take, and may be off by one.
+    and `sweep` the pool holds its lock; `ahead_of`, `deadlines_s`, `rest_s` and the lengths are looks that any thread may take, and may be one off.
     """
 
     def __init__(self, limit: Callable[[], int], clock: Clock) -> None:
