@@ -19,10 +19,12 @@ BURST = 5  # so many times `max_queue_s` may wait for that long
 LEAST_LEFT = 0.05  # of the processor is assumed for batch calls even where interactive ones take all of it
 AIM = 0.5  # of `max_queue_s`: where a line that stands is brought back to
 HELD = 0.9  # answers take up to a tenth longer than they are planned to
-LOOKED_AT = 32  # of those that wait, when their shares are worked out
+LOOKED_AT = 8  # of those that wait, when their shares are worked out
+GOOD_FOR_S = 0.005  # what follows from rates, which move a hundred times slower, is worked out anew after that
 FIRST_EDGE_S = 0.0003  # around an answer: decode, encode, gRPC; until it was measured
 POLLING_S = 0.0001  # of that on the polling thread, which nobody measures
 MOST_EDGE_S = 0.005
+SHORT_S = 0.002  # two calls that are expected to take less than that may share a core: the polling thread is then woken less often in vain
 EDGE_MEMORY = 32  # calls
 
 
@@ -34,6 +36,18 @@ class Limits:
     most_waiting: int
     max_queue_s: float
     floor: float
+
+
+@dataclass(frozen=True, slots=True)
+class Pressure:
+    """What the rates of `made_s` leave to a call: its share of the processor, and the room that newcomers leave it."""
+
+    made_s: float
+    share_s: float
+    room_s: float
+
+
+_NO_PRESSURE = Pressure(-math.inf, math.inf, math.inf)
 
 
 class AdaptivePolicy:
@@ -50,10 +64,12 @@ class AdaptivePolicy:
         self._interactive, self._batch = ArrivalRate(RATE_MEMORY_S), ArrivalRate(RATE_MEMORY_S)
         self._budget = ShortBudget()
         self._edge_s = FIRST_EDGE_S
+        self._refusing = False  # by the last decision; while False, headers are let pass without a look
+        self._pressures = [_NO_PRESSURE, _NO_PRESSURE]  # interactive, batch
 
     def open_to(self, now_s: float, deadline_s: float) -> bool:
         """Whether an interactive call would be taken: of the others nobody knows yet that they are batch."""
-        if self._fits(now_s, deadline_s, batch=False):
+        if not self._refusing or self._fits(now_s, deadline_s, batch=False):
             return True
         interactive, batch = self._interactive.per_s(now_s), self._batch.per_s(now_s)
         share = interactive / (interactive + batch) if batch else 1.0
@@ -63,10 +79,14 @@ class AdaptivePolicy:
 
     def admits(self, now_s: float, ticket: Ticket) -> bool:
         """Whether it can be answered in time, and the line is short enough."""
-        (self._batch if ticket.batch else self._interactive).add(now_s)
-        if not ticket.batch:
-            self._budget.add(ticket.deadline_s - ticket.arrived_s)
-        return self._fits(now_s, ticket.deadline_s, ticket.batch)
+        if ticket.batch:
+            self._batch.add(now_s)
+            return self._fits(now_s, ticket.deadline_s, batch=True)
+        self._interactive.add(now_s)
+        self._budget.add(ticket.deadline_s - ticket.arrived_s)
+        fits = self._fits(now_s, ticket.deadline_s, batch=False)
+        self._refusing = not fits
+        return fits
 
     def start(self, now_s: float, ticket: Ticket) -> bool:
         """Give it its share; False when not even the least answer fits any more."""
@@ -74,7 +94,9 @@ class AdaptivePolicy:
         waited = now_s - ticket.arrived_s > self._costs.least_s  # who came just now is the engine's to judge: it may know better than these costs
         ticket.allowance_s = self._allowance_s(now_s, ticket.batch)
         ticket.started_s = now_s
-        ticket.expected_end_s = now_s + min(ticket.allowance_s, self._costs.full_s, max(left_s, 0.0)) + self._edge_s
+        expected_s = min(ticket.allowance_s, self._costs.full_s, max(left_s, 0.0)) + self._edge_s
+        ticket.expected_end_s = now_s + expected_s
+        ticket.short = expected_s <= SHORT_S
         return left_s > (self._costs.least_s if waited else 0.0)
 
     def finish(self, now_s: float, ticket: Ticket) -> None:
@@ -104,18 +126,26 @@ class AdaptivePolicy:
         return waiting * (self._floor_s() + self._edge_s) <= patience_s * places
 
     def _allowance_s(self, now_s: float, batch: bool) -> float:
-        costs, edge_s, floor_s, cores = self._costs, self._edge_s, self._floor_s(), self._limits.cores
-        rate = (self._batch if batch else self._interactive).per_s(now_s)
-        share_s = max(floor_s, rate_share_s(cores * (self._left(now_s) if batch else 1.0), rate, edge_s))
-        let_in_per_s = min(self._interactive.per_s(now_s), cores / (floor_s + edge_s))  # the others are refused, and need no room
-        room_s = HELD * newcomers_room_s(self._budget.budget_s - edge_s, let_in_per_s, costs.least_s + edge_s)
-        waiting = self._line.waiting(batch)
+        costs, edge_s, cores, line = self._costs, self._edge_s, self._limits.cores, self._line
+        pressure = self._pressures[batch]
+        if not pressure.made_s <= now_s < pressure.made_s + GOOD_FOR_S:
+            self._pressures[batch] = pressure = self._pressure(now_s, batch)
+        share_s, room_s = pressure.share_s, pressure.room_s
+        waiting = line.waiting(batch)
         if waiting:
-            room_s = min(room_s, line_share_s(now_s, self._line.deadlines_s(batch, LOOKED_AT), cores, edge_s))
-            if self._line.standing_s(now_s, batch) > STANDING_S:  # smaller answers before refusals
-                share_s = min(share_s, max(floor_s, AIM * self._limits.max_queue_s * cores / (1 + waiting) - edge_s))
+            room_s = min(room_s, line_share_s(now_s, line.deadlines_s(batch, LOOKED_AT), cores, edge_s))
+            if line.standing_s(now_s, batch) > STANDING_S:  # smaller answers before refusals
+                share_s = min(share_s, max(self._floor_s(), AIM * self._limits.max_queue_s * cores / (1 + waiting) - edge_s))
         allowance_s = min(share_s, max(room_s, costs.least_s))
         return math.inf if allowance_s >= costs.full_s else allowance_s
+
+    def _pressure(self, now_s: float, batch: bool) -> Pressure:
+        edge_s, floor_s, cores = self._edge_s, self._floor_s(), self._limits.cores
+        interactive = self._interactive.per_s(now_s)
+        rate, processor = (self._batch.per_s(now_s), cores * self._left(now_s)) if batch else (interactive, cores)
+        let_in_per_s = min(interactive, cores / (floor_s + edge_s))  # the others are refused, and need no room
+        room_s = HELD * newcomers_room_s(self._budget.budget_s - edge_s, let_in_per_s, self._costs.least_s + edge_s)
+        return Pressure(now_s, max(floor_s, rate_share_s(processor, rate, edge_s)), room_s)
 
     def _floor_s(self) -> float:
         return max(self._costs.least_s, self._limits.floor * self._costs.full_s)

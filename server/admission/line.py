@@ -16,8 +16,8 @@ OVERDUE_S = 0.1  # past its deadline a call hangs in native code: it holds its t
 class WaitingLine:
     """Interactive calls before batch, and of each the one whose deadline is nearest: with one that serves, no other order is late less often.
 
-    At most `limit()` run at a time, at most one of them batch while the limit is small. For `put`, `take`, `done` and `sweep` the pool holds its
-    lock; `ahead_of`, `deadlines_s`, `rest_s` and the lengths are looks that any thread may take, and may be off by one call.
+    At most `limit()` run at a time, twice as many of the short ones, and at most one batch call while the limit is small. For `put`, `take`, `done`
+    and `sweep` the pool holds its lock; `ahead_of`, `deadlines_s`, `rest_s` and the lengths are looks that any thread may take, and may be one off.
     """
 
     def __init__(self, limit: Callable[[], int], clock: Clock) -> None:
@@ -56,16 +56,19 @@ class WaitingLine:
         """The call that runs next; None when nobody waits, or as many run as may."""
         if not len(self):
             return None
-        now_s = self._clock()
-        running = [ticket for ticket in self._running if now_s < ticket.deadline_s + OVERDUE_S]
-        limit = self._limit()
-        if len(running) >= limit:
-            return None
-        if not self._interactive and 0 < sum(ticket.batch for ticket in running) >= max(1, limit // 2):
+        if self._running and not self._room():
             return None
         _, _, ticket = (self._interactive or self._batch).pop(0)
         self._running[ticket] = None
         return ticket
+
+    def _room(self) -> bool:
+        now_s, limit, places, batch = self._clock(), self._limit(), 0.0, 0
+        for ticket in self._running:
+            if now_s < ticket.deadline_s + OVERDUE_S:
+                places += 0.5 if ticket.short else 1.0
+                batch += ticket.batch
+        return places + 0.5 <= limit and (bool(self._interactive) or batch < max(1, limit // 2))
 
     def done(self, ticket: Ticket) -> None:
         """It has been answered, or dropped."""

@@ -105,6 +105,8 @@ def test_the_limits_of_the_server_are_the_ones_that_are_set():
         "the time limit of a call without a deadline": f"`--default-deadline-ms`, {settings.default_deadline_ms}",
         "the longest time limit": f"`--max-deadline-ms`, {settings.max_deadline_ms}",
         "requests that wait for a thread of one worker": f"`--max-pending-requests`, {settings.max_pending_requests}",
+        "work that waits for a thread of one worker": f"`--max-queue-ms`, {settings.max_queue_ms:g}",
+        "calls per second of one caller": f"`--quotas`, {settings.quotas or 'none'}",
         "health watches, per process": str(MAX_WATCHES),
     }
     assert limits.keys() == wanted.keys()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from pathlib import Path
 
 import pytest
@@ -40,7 +40,7 @@ def _setting(name: str, default: object, rules) -> str:
         limits = " to ".join(f"{limit:g}" if limit < 1e5 else str(limit) for limit in rules["limits"])
     else:
         limits = ", ".join(rules["choices"]) or "-"
-    shown = "-" if default is None else str(default).lower() if isinstance(default, bool) else str(default)
+    shown = "-" if default in (None, MISSING) else str(default).lower() if isinstance(default, bool) else str(default)
     return f"|`{name}`|{shown}|{limits}|{rules['help']}|"
 
 

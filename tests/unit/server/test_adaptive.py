@@ -208,6 +208,7 @@ def test_the_gauges_show_what_is_held_back():
     assert still.policy.gauges(still.now_s).allowance_share == 1.0
     for _ in range(200):
         still.policy.admits(still.now_s, still.ticket(batch=False))
+    still.now_s += 0.01
     gauges = still.policy.gauges(still.now_s)
-    assert gauges.interactive_per_s == pytest.approx(400)
+    assert gauges.interactive_per_s == pytest.approx(400, rel=0.05)
     assert 0.1 <= gauges.allowance_share < 0.3

@@ -68,6 +68,22 @@ def test_a_batch_call_runs_when_no_interactive_one_waits():
     assert line.take().batch
 
 
+def test_two_short_calls_share_a_place_and_nobody_shares_one_with_a_long_call():
+    line = Line().put_all(*(ticket(9.0) for _ in range(4)))
+    first = line.take()
+    assert line.take() is None  # nobody knows yet that it is short
+    first.short = True
+    second = line.take()
+    assert second is not None
+    second.short = True
+    assert line.take() is None
+    line.done(first)
+    third = line.take()
+    assert third is not None
+    line.done(second)
+    assert line.take() is None
+
+
 def test_a_call_that_hangs_beyond_its_deadline_holds_no_place():
     line = Line().put_all(ticket(1.0), ticket(5.0))
     hanging = line.take()
