@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import NamedTuple
 
 import numpy as np
 
@@ -78,9 +79,8 @@ class Profile:
     objective: Mapping[str, float] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What one request can afford, as planned last.
+class Plan(NamedTuple):
+    """What one request can afford, as planned last. A tuple, since two are made for every request.
 
     remaining_s: the time that was left then; sure_s: what the planned rest of the work takes in 99 of 100 cases while `running_count` requests run.
     reason: of what the plan cuts. allowed_count: how many candidates the processor time that the request was allowed pays for.

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from domain.deadline import Deadline
+from domain.deadline import Clock, Deadline
 from domain.errors import DeadlinePassed
 from domain.slate import DegradationReason, Plan, Stage
 from domain.terms import Terms
@@ -18,6 +19,7 @@ LEAST_RANKED_COUNT = 2  # ranking one candidate changes nothing
 LEAST_CHUNK_COUNT = 8  # each further native call has its fixed cost: fewer candidates are not worth it
 MORE_CAUTION = 2.0  # margins of every chunk after the first: several of them must not add up to a risk of more than one in a hundred
 CALL_S = 0.010  # processor seconds of one native call while time is short: nothing can stop it
+WATCHED = 4  # of so many requests one tells what all but the ranker took: that changes seldom, and learning from all cost 3 us a request
 CALL_OVERHEAD = 0.2  # but no shorter than that its fixed part is this share of it
 
 
@@ -25,27 +27,31 @@ CALL_OVERHEAD = 0.2  # but no shorter than that its fixed part is this share of 
 class Planner:
     """Plans the requests of one profile. Thread-safe: it reads what `costs` has learned and how many requests run, and keeps nothing itself.
 
+    work_clock: the processor time of the calling thread, in seconds; the wall clock where the work is done elsewhere, on a GPU.
     Laws (tests/unit/engine/test_plan.py): more time, or a larger allowance, never plans fewer candidates; what is planned to be ranked surely fits.
     """
 
     costs: CostModel
     load: Load = field(default_factory=Load)
+    work_clock: Clock = time.thread_time
 
     def begin(self, wanted_count: int, page_size: int, exact: bool, terms: Terms) -> Plan:
         """The plan before retrieval. Raises DeadlinePassed when a page in similarity order is not expected to be ready in time."""
         left_s, running = terms.deadline.remaining_s(), max(1, self.load.count)
         costs, retrieve = self.costs, self.costs.of_stage_1(exact)
         sure_s = self._rest_s(running) + retrieve.sure(wanted_count, running) + costs.rank.sure(wanted_count, running)
-        if sure_s <= left_s and self._total(wanted_count, wanted_count, exact) <= terms.allowance_s:
+        unlimited = terms.allowance_s == math.inf
+        if sure_s <= left_s and (unlimited or self._total(wanted_count, wanted_count, exact) <= terms.allowance_s):
             return Plan(wanted_count, wanted_count, left_s, sure_s, running)
 
         spare_s = left_s - self._rest_s(running)
         # The rest of the time will mostly be more than what is sure: candidates that could then be ranked are worth retrieving.
         timely = widest(wanted_count, lambda n: retrieve.sure(n, running) + costs.rank.typical(n, running) <= spare_s)
-        allowed = wanted_count if terms.allowance_s == math.inf else widest(wanted_count, lambda n: self._total(n, n, exact) <= terms.allowance_s)
-        if timely < page_size and costs.rest.typical(1, running) + retrieve.typical(page_size, running) > left_s:
+        allowed = wanted_count if unlimited else widest(wanted_count, lambda n: self._total(n, n, exact) <= terms.allowance_s)
+        least_s = costs.rest.typical(1, running) + retrieve.typical(page_size, running)
+        if timely < page_size and least_s > left_s:
             retrieve.starved = True
-            raise DeadlinePassed("the time left is too short even for similarity order; allow more time", {"stage": "retrieve"})
+            raise _too_late(left_s, least_s)
         count = min(wanted_count, max(page_size, min(timely, allowed)))
         reason = DegradationReason.OVERLOAD if allowed < timely else DegradationReason.DEADLINE
         sure_s = self._rest_s(running) + retrieve.sure(count, running)
@@ -86,12 +92,16 @@ class Planner:
                 return 0
         return min(count, max(LEAST_CHUNK_COUNT, widest(count, lambda n: rank.typical(n) <= max(CALL_S, rank.fixed_s / CALL_OVERHEAD))))
 
-    def learn(self, trace: Trace, plan: Plan, exact: bool) -> float:
-        """Tell the cost model what the request took, which `plan` began; the ranker was observed call by call. Returns the whole time in seconds."""
-        elapsed_s = trace.elapsed_s()
+    def learn(self, trace: Trace, plan: Plan, exact: bool, retrieve_work_s: float) -> float:
+        """Tell the cost model what the request took, which `plan` began; the ranker is observed call by call. Returns the whole time in seconds."""
+        elapsed_s, retrieve = trace.elapsed_s(), self.costs.of_stage_1(exact)
+        if trace.entered % WATCHED and not retrieve.starved:
+            return elapsed_s
         retrieve_s, rank_s = trace.duration_s(Stage.RETRIEVE), trace.duration_s(Stage.RANK)
-        self.costs.of_stage_1(exact).observe(plan.retrieve_count, plan.running_count, retrieve_s)
-        self.costs.rest.observe(1, plan.running_count, elapsed_s - retrieve_s - rank_s)
+        retrieve.observe(plan.retrieve_count, plan.running_count, retrieve_s, retrieve_work_s)
+        rest_s = elapsed_s - retrieve_s - rank_s
+        undisturbed = plan.running_count == 1 and trace.entered == self.load.entered  # then all of its time was work, and no clock need be asked
+        self.costs.rest.observe(1, plan.running_count, rest_s, rest_s if undisturbed else None)
         return elapsed_s
 
     def _rest_s(self, running: int) -> float:
@@ -101,6 +111,11 @@ class Planner:
         """Processor seconds of the whole request: the allowance is a share of the processor, not a time limit, so load and spread do not count."""
         costs = self.costs
         return costs.rest.typical(1) + costs.of_stage_1(exact).typical(retrieve_count) + costs.rank.typical(rank_count)
+
+
+def _too_late(left_s: float, least_s: float) -> DeadlinePassed:
+    text = f"{left_s * 1e3:.3g} ms are left, and similarity order alone takes about {least_s * 1e3:.3g} ms; allow more time"
+    return DeadlinePassed(text, {"stage": "retrieve", "left_ms": f"{left_s * 1e3:.3g}", "least_ms": f"{least_s * 1e3:.3g}"})
 
 
 def widest(most: int, fits: Callable[[int], bool]) -> int:
