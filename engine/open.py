@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -49,11 +50,13 @@ WARM_UP_REQUEST_COUNT = 5
 class StartOptions:
     """How a worker runs the rankers. provider: "cpu", "cuda" or "auto". proved: another worker has proved this bundle already.
 
+    work_clock: the processor time of the calling thread, in seconds.
     drill: slows the rankers down after they have been measured; None, as everywhere but in drills, is on the way of no request.
     """
 
     provider: str = "cpu"
     proved: bool = False
+    work_clock: Clock = time.thread_time
     drill: Drill | None = None
 
 
@@ -78,6 +81,8 @@ class Prepared:
 
     def _start(self, options: StartOptions, clock: Clock, on_failure: OnFailure) -> Engine:
         rankers = self._start_rankers(options.provider)
+        if any(ranker.served.provider != "cpu" for ranker in rankers.values()):
+            options = replace(options, work_clock=clock)  # the processor's time says nothing about work that a GPU does
         warm_up, rank_costs = WarmUp(self.bundle, clock), {}
         for name, ranker in rankers.items():
             with blaming(self.rankers[name].directory, ArtifactReason.MODEL_SIGNATURE, "running its ranker for the first time"):
@@ -105,7 +110,7 @@ class Prepared:
             candidate_count=warm_up.count,
         )
         drilled = ranker if options.drill is None else DrilledRanker(ranker, options.drill)
-        return replace(way, rank=replace(way.rank, ranker=drilled, planner=Planner(costs, engine.load)))
+        return replace(way, rank=replace(way.rank, ranker=drilled, planner=Planner(costs, engine.load, options.work_clock)))
 
     def _check_objective(self, name: str, ranker: OnnxRanker, profile: Profile) -> None:
         try:

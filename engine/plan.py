@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from domain.deadline import Deadline
+from domain.deadline import Clock, Deadline
 from domain.errors import DeadlinePassed
 from domain.slate import DegradationReason, Plan, Stage
 from domain.terms import Terms
@@ -25,11 +26,13 @@ CALL_OVERHEAD = 0.2  # but no shorter than that its fixed part is this share of 
 class Planner:
     """Plans the requests of one profile. Thread-safe: it reads what `costs` has learned and how many requests run, and keeps nothing itself.
 
+    work_clock: the processor time of the calling thread, in seconds; the wall clock where the work is done elsewhere, on a GPU.
     Laws (tests/unit/engine/test_plan.py): more time, or a larger allowance, never plans fewer candidates; what is planned to be ranked surely fits.
     """
 
     costs: CostModel
     load: Load = field(default_factory=Load)
+    work_clock: Clock = time.thread_time
 
     def begin(self, wanted_count: int, page_size: int, exact: bool, terms: Terms) -> Plan:
         """The plan before retrieval. Raises DeadlinePassed when a page in similarity order is not expected to be ready in time."""
@@ -86,12 +89,14 @@ class Planner:
                 return 0
         return min(count, max(LEAST_CHUNK_COUNT, widest(count, lambda n: rank.typical(n) <= max(CALL_S, rank.fixed_s / CALL_OVERHEAD))))
 
-    def learn(self, trace: Trace, plan: Plan, exact: bool) -> float:
+    def learn(self, trace: Trace, plan: Plan, exact: bool, retrieve_work_s: float) -> float:
         """Tell the cost model what the request took, which `plan` began; the ranker was observed call by call. Returns the whole time in seconds."""
         elapsed_s = trace.elapsed_s()
         retrieve_s, rank_s = trace.duration_s(Stage.RETRIEVE), trace.duration_s(Stage.RANK)
-        self.costs.of_stage_1(exact).observe(plan.retrieve_count, plan.running_count, retrieve_s)
-        self.costs.rest.observe(1, plan.running_count, elapsed_s - retrieve_s - rank_s)
+        self.costs.of_stage_1(exact).observe(plan.retrieve_count, plan.running_count, retrieve_s, retrieve_work_s)
+        rest_s = elapsed_s - retrieve_s - rank_s
+        undisturbed = plan.running_count == 1 and trace.entered == self.load.entered  # then all of its time was work, and no clock need be asked
+        self.costs.rest.observe(1, plan.running_count, rest_s, rest_s if undisturbed else None)
         return elapsed_s
 
     def _rest_s(self, running: int) -> float:

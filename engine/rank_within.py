@@ -70,13 +70,13 @@ class RankWithin:
     def _run(self, user: User, chunk: Candidates, top_count: int, plan: Plan, terms: Terms) -> Ranked:
         """One native call, which the cost model hears of."""
         deadline, cost, thread = terms.deadline, self.planner.costs.rank, get_ident()
-        started_s = deadline.clock()
+        started_s, worked_s = deadline.clock(), self.planner.work_clock()
         cost.under_way[thread] = (started_s, plan.sure_s)
         try:
             ranked = self.ranker.rank(user, chunk, top_count, self.objective, deadline)
         finally:
             del cost.under_way[thread]
-        cost.observe(len(chunk), plan.running_count, deadline.clock() - started_s)
+        cost.observe(len(chunk), plan.running_count, deadline.clock() - started_s, self.planner.work_clock() - worked_s)
         check_row_law(ranked, chunk, top_count)
         return ranked
 

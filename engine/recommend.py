@@ -81,13 +81,14 @@ def recommend(engine: Engine, request: RecommendRequest, terms: Terms) -> Recomm
     """
     terms.check("start")
     _check_pin(request, engine.bundle)
-    trace = Trace(engine.clock)
+    trace = Trace(engine.clock, engine.load.entered)
     way = engine.ways.get(request.surface) or engine.ways["default"]
     planner, deadline = way.rank.planner, terms.deadline
     candidate_count = _candidate_count(request, engine.bundle.manifest.candidate_count)
 
     user = trace.run(Stage.LOOK_UP, 1, lambda: way.look_up.look_up(request, deadline), lambda _: 1)
     restriction = way.retriever.restrict(request.filter, user)
+    worked_s = planner.work_clock()
     first_plan = planner.begin(candidate_count, request.page_size, request.exact, terms)
     answer = trace.run(
         Stage.RETRIEVE,
@@ -95,6 +96,7 @@ def recommend(engine: Engine, request: RecommendRequest, terms: Terms) -> Recomm
         lambda: way.retriever.retrieve(user.embedding, first_plan.retrieve_count, restriction, request.exact, deadline),
         lambda a: len(a.found),
     )
+    retrieve_work_s = planner.work_clock() - worked_s
     terms.check("rank")
     kept, removed = trace.run(Stage.FILTER, len(answer.found), lambda: restriction.split(answer.found), lambda halves: len(halves[0]))
     wanted, surplus = _cut(kept, first_plan.retrieve_count)
@@ -120,7 +122,7 @@ def recommend(engine: Engine, request: RecommendRequest, terms: Terms) -> Recomm
         retrieval_method=answer.method,
         retrieved_count=len(answer.found),
         ranked_count=ranked_count,
-        duration_s=planner.learn(trace, first_plan, request.exact),
+        duration_s=planner.learn(trace, first_plan, request.exact, retrieve_work_s),
     )
 
 

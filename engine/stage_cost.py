@@ -16,15 +16,18 @@ DISCARDED_RUN_COUNT = 3  # onnxruntime's first runs of a shape are 10 to 1000 ti
 
 MOST_RUNNING = 8  # with more at a time the margins are those of so many
 FASTEST = 1 / 8  # of the time at warm-up: no machine becomes faster than that, and a coefficient that nobody observes must not vanish
-SHIFT = 1.0  # twice as slow as predicted, twice in a row: the machine has changed
-CALM_GAIN, SHIFT_GAIN, SHARE_GAIN = 0.1, 0.7, 0.02
+CHANGED = (-0.35, 0.5)  # a surprise beyond these, twice in a row, is no noise: processor time varies little
+SLOWED = 1.0  # and from here on the margins are those of another machine, too
+CALM_GAIN, CHANGE_GAIN, SHARE_GAIN = 0.1, 0.7, 0.02
 LEAST_S = 1e-6
 
 
 class StageCost:
     """Seconds of one stage of width n while k requests run: `(fixed_s + per_row_s * n) * (1 + share * (k - 1))`. Thread-safe.
 
-    share: how much one more running request stretches a stage: 1 where all share a core, 0 where each has its own; learned as the others are.
+    fixed_s, per_row_s: learned from processor time, so that load cannot be taken for a slower machine. share: how much one more running request
+    stretches a stage: 1 where all share a core, 0 where each has its own. What else happens, requests that come and go meanwhile and whatever the
+    machine does beside, is in the margins, one per number of running requests.
     starved: somebody could not afford the stage, so perhaps nobody observes it any more; whoever sees that may run it once, see engine/probe.py.
     under_way: by thread, when a call began that has not ended yet, and how long it surely takes; kept by whoever calls.
     """
@@ -34,7 +37,7 @@ class StageCost:
         usual_s = max(LEAST_S, fixed_s + per_row_s * usual_count)
         self._base = (max(fixed_s, usual_s / 100), per_row_s)  # never both zero
         self._floor = (FASTEST * self._base[0], FASTEST * per_row_s)
-        self.fixed_s, self.per_row_s, self.share, self.starved = max(fixed_s, LEAST_S), per_row_s, 1.0, False
+        self.fixed_s, self.per_row_s, self.share, self.starved = max(fixed_s, self._floor[0]), per_row_s, 1.0, False
         self.under_way: dict[int, tuple[float, float]] = {}
         self._usual_count, self._last_surprises = usual_count, [0.0, 0.0]
         self._margins = [Margin() for _ in range(MOST_RUNNING)]
@@ -49,22 +52,25 @@ class StageCost:
         typical_s = self.typical(count, running)
         return typical_s + caution * self._margins[min(running, MOST_RUNNING) - 1].seconds(typical_s)
 
-    def observe(self, count: int, running: int, actual_s: float) -> None:
-        """The stage took `actual_s` for `count` (>= 1) rows, when `running` (>= 1) requests ran at its start."""
+    def observe(self, count: int, running: int, actual_s: float, work_s: float | None) -> None:
+        """The stage took `actual_s` for `count` (>= 1) rows, when `running` (>= 1) requests ran at its start; `work_s` of it on the processor.
+
+        work_s: None where that is not known; then only the margin learns.
+        """
         with self._lock:
-            typical_s = self.typical(count, running) or LEAST_S
-            surprise = actual_s / typical_s - 1.0
-            margin = self._margins[min(running, MOST_RUNNING) - 1]
-            noise = margin.seconds(typical_s) / typical_s
-            margin.add(typical_s, actual_s)
+            self._margins[min(running, MOST_RUNNING) - 1].add(self.typical(count, running), actual_s)
             self.starved = False
+            if work_s is None:
+                return
+            surprise = work_s / (self.fixed_s + self.per_row_s * count) - 1.0
             # An outlier stands alone: only what the last observation of a like width says too is learned, and of the two the smaller.
             wide = 2 * count > self._usual_count
             last, self._last_surprises[wide] = self._last_surprises[wide], surprise
             if last * surprise > 0.0:
-                self._learn(count, running, surprise if abs(surprise) < abs(last) else last, noise)
+                self._learn(count, surprise if abs(surprise) < abs(last) else last)
             if running > 1:
-                self._learn_share(count, running, actual_s)
+                seen = (actual_s / max(LEAST_S, work_s) - 1.0) / (running - 1)
+                self.share += SHARE_GAIN * (min(2.0, max(0.0, seen)) - self.share)
 
     def slowdown(self, now_s: float) -> float:
         """How many times slower than believed the machine is at least, by the calls that should long have ended; 1 where all is well.
@@ -87,26 +93,18 @@ class StageCost:
         """What has been learned so far, for people."""
         return CostLine(stage, method, self.fixed_s, self.per_row_s, self.share, self.sure(self._usual_count))
 
-    def _learn(self, count: int, running: int, surprise: float, noise: float) -> None:
-        """One step of normalised least mean squares: each coefficient takes the part of the error that its part of the usual cost can explain.
-
-        A long step where neither noise nor a wrong idea of the load explains the surprise: the machine has changed.
-        """
-        changed = surprise > noise or surprise < 0.7 / running - 1.0
-        error_s = (SHIFT_GAIN if changed else CALM_GAIN / running) * surprise * (self.fixed_s + self.per_row_s * count)
+    def _learn(self, count: int, surprise: float) -> None:
+        """One step of normalised least mean squares: each coefficient takes the part of the error that its part of the usual cost can explain."""
+        gain = CALM_GAIN if CHANGED[0] <= surprise <= CHANGED[1] else CHANGE_GAIN
+        error_s = gain * surprise * (self.fixed_s + self.per_row_s * count)
         fixed, per_row = self._base
         rows = per_row * count
         step = error_s / (fixed * fixed + rows * rows)
         self.fixed_s = max(self._floor[0], self.fixed_s + step * fixed * fixed)
         self.per_row_s = max(self._floor[1], self.per_row_s + step * rows * per_row)
-        if surprise > SHIFT:
+        if surprise > SLOWED:
             for margin in self._margins:
                 margin.start_over()
-
-    def _learn_share(self, count: int, running: int, actual_s: float) -> None:
-        alone_s = max(LEAST_S, self.typical(count))
-        seen = min(2.0, max(0.0, (actual_s / alone_s - 1.0) / (running - 1)))
-        self.share += SHARE_GAIN * (seen - self.share)
 
 
 def measure_cost(run: Callable[[int], object], small: int, large: int, clock: Clock) -> StageCost:

@@ -16,10 +16,11 @@ Output = TypeVar("Output")
 class Trace:
     """What happened to one request so far. Belongs to the thread of the request; made anew for each."""
 
-    __slots__ = ("_clock", "_started_s", "degradations", "records")
+    __slots__ = ("_clock", "_started_s", "degradations", "entered", "records")
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, clock: Clock, entered: int = 0) -> None:
+        """entered: how many requests had come until now, this one included."""
+        self._clock, self.entered = clock, entered
         self._started_s = clock()
         self.records: list[StageRecord] = []
         self.degradations: list[Degradation] = []

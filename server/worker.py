@@ -41,7 +41,7 @@ def run_worker(prepared: Prepared, assignment: Assignment, place: int, report_fd
     started_s = time.monotonic()
     try:
         drill = None if settings.drill_file is None else Drill(settings.drill_file, announce)
-        engine = prepared.start(StartOptions(settings.provider, proved, drill), time.monotonic, RungLog(time.monotonic))
+        engine = prepared.start(StartOptions(settings.provider, proved, drill=drill), time.monotonic, RungLog(time.monotonic))
         plane = DataPlane(engine, assignment, place)
         gc.collect()
         gc.freeze()

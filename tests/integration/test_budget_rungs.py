@@ -43,7 +43,7 @@ def with_rank(engine, **changes):
 class Told(StageCost):
     """Costs what it is told, whatever the clock says."""
 
-    def observe(self, count, running, actual_s):
+    def observe(self, count, running, actual_s, work_s):
         pass
 
 

@@ -67,14 +67,14 @@ class Machine:
     def clock(self) -> float:
         return self.now_s
 
-    def work(self, stage: Stage, count: int, running: int, share: float = 1.0) -> float:
-        """Let a stage run; returns what it took."""
-        noise = self.random.lognormvariate(0.0, self.spread) * self.random.uniform(0.85, 1.15) ** (running - 1)
-        taken_s = stage.true_s(count) * (1.0 + share * (running - 1)) * noise
+    def run(self, stage: Stage, cost: StageCost, count: int, running: int) -> None:
+        """Let a stage run, on a core that all running requests share, and be observed."""
+        work_s = stage.true_s(count) * self.random.lognormvariate(0.0, self.spread)
+        taken_s = work_s * running * self.random.uniform(0.85, 1.15) ** (running - 1)
         if self.random.random() < self.outliers:
             taken_s += self.random.expovariate(1.0) * self.interruption_s
         self.now_s += taken_s
-        return taken_s
+        cost.observe(count, running, taken_s, work_s)
 
     def request(self, budget_s: float, running: int = 1, page_size: int = 20) -> Outcome:
         """One request with `budget_s` until its deadline, while `running` requests run, itself included."""
@@ -86,13 +86,13 @@ class Machine:
             first = self.planner.begin(self.wanted_count, page_size, False, terms)
         except DeadlinePassed:
             return Outcome(0.0, None)
-        costs.retrieve.observe(first.retrieve_count, running, self.work(self.retrieve, first.retrieve_count, running))
+        self.run(self.retrieve, costs.retrieve, first.retrieve_count, running)
         plan = self.planner.again(first, first.retrieve_count, False, terms)
         done = 0
         while count := self.planner.next_chunk(plan, done, first.retrieve_count, terms.deadline):
-            costs.rank.observe(count, running, self.work(self.rank, count, running))
+            self.run(self.rank, costs.rank, count, running)
             done += count
-        costs.rest.observe(1, running, self.work(self.rest, 1, running))
+        self.run(self.rest, costs.rest, 1, running)
         spent_s = self.now_s - started_s
         return Outcome(spent_s, done, plan, spent_s <= budget_s)
 
@@ -106,6 +106,6 @@ class Machine:
         self.planner.load.count = 1
         costs = self.planner.costs
         for count in (2, self.wanted_count // 8):
-            for cost, stage in ((costs.retrieve, self.retrieve), (costs.rank, self.rank)):
-                cost.observe(count, 1, self.work(stage, count, 1))
-            costs.rest.observe(1, 1, self.work(self.rest, 1, 1))
+            self.run(self.retrieve, costs.retrieve, count, 1)
+            self.run(self.rank, costs.rank, count, 1)
+            self.run(self.rest, costs.rest, 1, 1)

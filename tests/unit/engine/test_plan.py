@@ -15,6 +15,7 @@ from engine.cost_model import CostModel
 from engine.plan import Planner, widest
 from engine.stage_cost import StageCost
 from tests.unit.engine.machine import Machine, Stage
+from tests.unit.engine.shared_core import SharedCore
 
 seconds = st.floats(0, 0.05)
 models = st.builds(
@@ -129,6 +130,33 @@ def test_no_native_call_is_long_while_time_is_short_unless_its_fixed_part_is(fix
     planner, deadline = Planner(costs), Deadline(0.200, lambda: 0.0)
     assert again.rank_count > 80
     assert costs.rank.typical(planner.next_chunk(again, 0, first.retrieve_count, deadline)) == pytest.approx(longest_s, rel=0.1)
+
+
+@pytest.mark.parametrize("load", [0.3, 0.8])
+@pytest.mark.parametrize("budget_s", [0.005, 0.010, 0.020, 0.050, 0.100])
+@pytest.mark.parametrize("ranker", [LIGHT, HEAVY], ids=["light", "heavy"])
+def test_at_least_99_of_100_end_in_time_where_requests_come_at_random_and_share_a_core(ranker, budget_s, load):
+    """load: of the full work, or of what fits into six tenths of the time limit where that is less."""
+    core = SharedCore(Stage(ranker.fixed_s, ranker.per_row_s))
+    work_s = min(0.001 + ranker.true_s(200), 0.6 * budget_s)
+    answers = core.serve(load / work_s, budget_s, 4_000 * work_s / load)[500:]
+    assert mean(answer.in_time for answer in answers) >= 0.99
+
+
+@pytest.mark.parametrize("load", [0.1, 0.5])
+def test_ten_times_slower_under_load_costs_few_late_answers(load):
+    core = SharedCore(Stage(HEAVY.fixed_s, HEAVY.per_row_s))
+    rate_per_s = load / HEAVY.true_s(200)
+    before = core.serve(rate_per_s, 0.100, 60.0)
+    core.rank.slower = 10.0
+    slow = core.serve(rate_per_s, 0.100, 60.0)
+    core.rank.slower = 1.0
+    after = core.serve(rate_per_s, 0.100, 60.0)
+    assert mean(answer.in_time for answer in before) >= 0.99
+    assert sum(not answer.in_time for answer in slow[:50]) <= 15
+    assert mean(answer.in_time for answer in slow[50:]) >= 0.99
+    assert mean(answer.in_time for answer in after) >= 0.99
+    assert mean(answer.ranked_count for answer in after[-50:]) >= 0.9 * mean(answer.ranked_count for answer in before)
 
 
 def test_an_idle_machine_ranks_everything_that_fits():

@@ -103,7 +103,7 @@ class Told(StageCost):
     def sure(self, count, running=1, caution=1.0):
         return self.typical(count, running)
 
-    def observe(self, count, running, actual_s):
+    def observe(self, count, running, actual_s, work_s):
         pass
 
 

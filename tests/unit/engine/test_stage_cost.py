@@ -38,7 +38,11 @@ def test_more_rows_never_cost_less(cost, count, more, running):
     assert cost.sure(count, running) <= cost.sure(count + more, running)
 
 
-@given(costs, st.lists(st.tuples(st.integers(1, 500), st.integers(1, 20), st.floats(0, 10)), max_size=80), st.integers(1, 500))
+@given(
+    costs,
+    st.lists(st.tuples(st.integers(1, 500), st.integers(1, 20), st.floats(0, 10), st.floats(0, 10) | st.none()), max_size=80),
+    st.integers(1, 500),
+)
 def test_whatever_is_observed_predictions_stay_sane(cost, observations, count):
     for observed in observations:
         cost.observe(*observed)
@@ -54,18 +58,26 @@ def test_no_rows_cost_nothing():
 def test_one_outlier_changes_nothing_and_two_in_a_row_change_the_prediction():
     cost = StageCost(0.001, 1e-5, 200)
     for _ in range(50):
-        cost.observe(200, 1, 0.003)
-    cost.observe(200, 1, 0.030)
+        cost.observe(200, 1, 0.003, 0.003)
+    cost.observe(200, 1, 0.030, 0.030)
     assert cost.typical(200) == pytest.approx(0.003)
-    cost.observe(200, 1, 0.030)
+    cost.observe(200, 1, 0.030, 0.030)
     assert cost.typical(200) > 0.015
+
+
+def test_load_is_not_taken_for_a_slower_machine():
+    cost = StageCost(0.001, 1e-5, 200)
+    for _ in range(100):
+        cost.observe(200, 1, 0.012, 0.003)  # three others came right after it had begun
+    assert cost.typical(200) == pytest.approx(0.003)
+    assert cost.sure(200) >= 0.012
 
 
 def test_a_fixed_cost_and_one_per_row_are_told_apart_by_the_widths_that_are_observed():
     cost = StageCost(0.001, 1e-5, 200)
     for number in range(400):
         width = (20, 200)[number % 2]
-        cost.observe(width, 1, 0.004 + 2e-5 * width)
+        cost.observe(width, 1, 0.0, 0.004 + 2e-5 * width)
     assert cost.typical(20) == pytest.approx(0.0044, rel=0.02)
     assert cost.typical(200) == pytest.approx(0.008, rel=0.02)
 
@@ -75,7 +87,8 @@ def test_how_much_requests_stretch_each_other_is_learned(share):
     cost, rng = StageCost(0.001, 1e-5, 200), random.Random(1)
     for _ in range(3_000):
         running = rng.randint(1, 4)
-        cost.observe(200, running, 0.003 * (1 + share * (running - 1)) * rng.uniform(0.95, 1.05))
+        work_s = 0.003 * rng.uniform(0.95, 1.05)
+        cost.observe(200, running, work_s * (1 + share * (running - 1)), work_s)
     assert cost.typical(200, 4) == pytest.approx(0.003 * (1 + 3 * share), rel=0.1)
     assert cost.typical(200, 1) == pytest.approx(0.003, rel=0.1)
 
@@ -118,5 +131,5 @@ def test_a_bad_moment_is_forgotten_by_doubting_it_a_few_times():
 def test_who_is_starved_is_fed_by_the_next_observation():
     cost = StageCost(0.001)
     cost.starved = True
-    cost.observe(1, 1, 0.001)
+    cost.observe(1, 1, 0.001, None)
     assert not cost.starved
