@@ -44,6 +44,8 @@ def main(arguments: list[str] | None = None) -> int:
     world = World(told.data, told.creators, told.users)
     if told.recalibrate:
         forget_rankers(world)
+    if told.name == "all":
+        capacity.forget(told.out)
     names = list(PROOFS) if told.name == "all" else [told.name]
     machine = machine_facts()  # before this process keeps to one core
     return max([prove(name, told, world, machine) for name in names])

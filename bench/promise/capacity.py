@@ -16,6 +16,7 @@ from loadtest.open_loop.capacity import LEAST_GOOD_SHARE, find_capacity
 
 FIRST_RATE_PER_S = 30.0
 TRIAL_COUNT = 10
+FILE_NAME = "known-capacities.json"
 PRECISION = 1.05
 DEADLINE_S = 0.1
 LEAST_CALLS = 400  # of a trial, if that takes at most MOST_TIMES as long as the others: four late ones are one percent
@@ -55,6 +56,11 @@ def search(rig: Rig, target: Target, deadline_s: float) -> tuple[float, list[See
     return found, trials
 
 
+def forget(out: Path) -> None:
+    """Search anew: what an output directory knows was found with an earlier server."""
+    (out / FILE_NAME).unlink(missing_ok=True)
+
+
 def mistaken(seen: Sequence[Seen], c: float) -> str:
     """Why this is not C, when it is not: a rate well above it holds too. Promises against too low a C would be worth nothing."""
     held = [one.trial.rate_per_s for one in seen if one.trial.rate_per_s > 1.5 * c and one.point.good_share >= LEAST_GOOD_SHARE]
@@ -90,7 +96,7 @@ def _key(rig: Rig, ranker: str, deadline_s: float, words: Sequence[str]) -> str:
 
 
 def _file(rig: Rig) -> Path:
-    return rig.out / "known-capacities.json"
+    return rig.out / FILE_NAME
 
 
 def _known(rig: Rig) -> dict[str, float]:

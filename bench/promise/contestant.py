@@ -36,7 +36,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=4)
     told = parser.parse_args()
     engine = planned(whole_engine(told.bundle), told.plan)
-    plane = DataPlane(engine, assignment(told.port, told.threads), 0)
+    words = {} if told.plan.startswith("stuck") else BOUNDED  # what a refusal costs is asked of the admission that is the default
+    plane = DataPlane(engine, assignment(told.port, Settings(workers=1, threads=told.threads, **words)), 0)
     plane.start()
     while True:
         time.sleep(3600)
@@ -47,10 +48,10 @@ def whole_engine(bundle: Path) -> Engine:
     return prepare(bundle, clock=time.monotonic, whole=True).start(StartOptions(proved=True), time.monotonic, RungLog(time.monotonic))
 
 
-def assignment(port: int, thread_count: int) -> Assignment:
-    """That of a single worker with the default settings."""
+def assignment(port: int, settings: Settings) -> Assignment:
+    """That of a single worker."""
     return Assignment(
-        settings=Settings(workers=1, threads=thread_count, **BOUNDED),
+        settings=settings,
         bundle=Path(),
         address=f"127.0.0.1:{port}",
         control_pid=os.getpid(),

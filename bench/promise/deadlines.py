@@ -62,7 +62,7 @@ def prove(rig: Rig) -> Proof:
     cells: list[Cell] = []
     for ranker in rig.rankers:
         rates = _rates(rig, ranker)
-        with rig.serve(ranker)() as target:
+        with rig.contestant(ranker, "full")() as target:
             full = full_gains(target, rig.world.user_ids)
         for name, serve in _contestants(rig, ranker):
             found = _measured(rig, Contestant(name, ranker, serve), rates, full)

@@ -13,7 +13,7 @@ from rich.table import Table
 from bench.promise.proof import Curve, Grid, Proof
 from loadtest.open_loop.chart import Line, chart
 from loadtest.open_loop.histogram import Percentiles
-from loadtest.open_loop.page import bullets, document, goodput, measured, table
+from loadtest.open_loop.page import bullets, document, measured, table
 from loadtest.open_loop.point import Point, Slice
 
 HEADINGS = ("what", "value", "wanted", "verdict")
@@ -46,9 +46,7 @@ def page(proof: Proof) -> str:
         *(drawn(curve) for curve in proof.curves),
         *(_grid(grid) for grid in proof.grids),
     ]
-    if points:
-        body += ["<h2>Goodput</h2>", goodput(points), *measured(points)]
-    return document(proof.title, body)
+    return document(proof.title, [*body, *(["<h2>Trials</h2>", *measured(points)] if points else [])])
 
 
 def drawn(curve: Curve) -> str:
