@@ -32,7 +32,7 @@ class CountingPlanner(Planner):
 
     def again(self, plan: Plan, kept_count: int, exact: bool, terms: Terms) -> Plan:  # noqa: ARG002 - as above
         """As planned."""
-        return replace(plan, rank_count=min(kept_count, plan.rank_count), remaining_s=terms.deadline.remaining_s())
+        return plan._replace(rank_count=min(kept_count, plan.rank_count), remaining_s=terms.deadline.remaining_s())
 
     def next_chunk(self, plan: Plan, done_count: int, kept_count: int, deadline: Deadline) -> int:  # noqa: ARG002 - as above
         """One call."""
