@@ -6,6 +6,7 @@ The exit code: 0 every line holds, 1 one does not, 64 usage.
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Callable, Mapping
 
@@ -40,6 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
     if told.name == "page":
         print(*write_page(told.out), sep="\n")
         return 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as an exception, so that the servers and senders that were started are stopped
     told.out.mkdir(parents=True, exist_ok=True)
     world = World(told.data, told.creators, told.users)
     if told.recalibrate:

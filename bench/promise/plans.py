@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from domain.deadline import Deadline
@@ -24,7 +24,7 @@ OPTIONS = QualityFactorOptions(target_s=0.0, percentile=99.0, delta=0.0005, leas
 class CountingPlanner(Planner):
     """However much time is left, and whatever the load: all are retrieved, and as many as `count()` says are ranked, in one call."""
 
-    count: Callable[[], int] = lambda: EVERYTHING
+    count: Callable[[], int] = field(default=lambda: EVERYTHING, kw_only=True)
 
     def begin(self, wanted_count: int, page_size: int, exact: bool, terms: Terms) -> Plan:  # noqa: ARG002 - that is the point
         """All are retrieved."""
@@ -94,7 +94,8 @@ def counting(engine: Engine, count: Callable[[], int]) -> Engine:
 
 
 def _counting(planner: Planner, count: Callable[[], int]) -> Planner:
-    return CountingPlanner(planner.costs, planner.load, count)
+    """A planner like this one but for the count; what else planners have, and will have, stays."""
+    return CountingPlanner(**{one.name: getattr(planner, one.name) for one in fields(planner)}, count=count)
 
 
 def _as(kind: type[Engine], engine: Engine) -> Engine:

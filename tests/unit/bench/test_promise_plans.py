@@ -18,7 +18,7 @@ from evaluation.quality_factor import QualityFactor
 
 @given(count=st.integers(0, 1000), wanted=st.integers(20, 500), kept=st.integers(0, 500), seconds=st.floats(-1, 1))
 def test_a_fixed_count_is_ranked_whatever_the_time_left(count, wanted, kept, seconds):
-    planner = CountingPlanner(CostModel(), Load(), lambda: count)
+    planner = CountingPlanner(CostModel(), Load(), count=lambda: count)
     terms = Terms(Deadline.after(seconds, time.monotonic))
     plan = planner.again(planner.begin(wanted, 20, False, terms), kept, False, terms)
     assert plan.retrieve_count == wanted
