@@ -40,7 +40,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Pressure:
-    """What the rates of `made_s` leave to a call: its share of the processor, and the room that newcomers leave it."""
+    """What the rates of `made_s` leave to a call: its share of the processor, which may be negative, and the room that newcomers leave it."""
 
     made_s: float
     share_s: float
@@ -66,6 +66,7 @@ class AdaptivePolicy:
         self._edge_s = FIRST_EDGE_S
         self._refusing = False  # by the last decision; while False, headers are let pass without a look
         self._pressures = [_NO_PRESSURE, _NO_PRESSURE]  # interactive, batch
+        self._saved_s = [0.0, 0.0]  # of the shares of the same, what their calls could not use
 
     def open_to(self, now_s: float, deadline_s: float) -> bool:
         """Whether an interactive call would be taken: of the others nobody knows yet that they are batch."""
@@ -93,6 +94,7 @@ class AdaptivePolicy:
         left_s = ticket.deadline_s - now_s
         waited = now_s - ticket.arrived_s > self._costs.least_s  # who came just now is the engine's to judge: it may know better than these costs
         ticket.allowance_s = self._allowance_s(now_s, ticket.batch)
+        ticket.share_s = self._pressures[ticket.batch].share_s
         ticket.started_s = now_s
         expected_s = min(ticket.allowance_s, self._costs.full_s, max(left_s, 0.0)) + self._edge_s
         ticket.expected_end_s = now_s + expected_s
@@ -105,6 +107,8 @@ class AdaptivePolicy:
         if ticket.engine_s > 0.0:
             edge_s = min(MOST_EDGE_S, duration_s - ticket.engine_s + POLLING_S)
             self._edge_s += (edge_s - self._edge_s) / EDGE_MEMORY
+            saved_s = self._saved_s[ticket.batch] + ticket.share_s - ticket.engine_s
+            self._saved_s[ticket.batch] = min(self._costs.full_s, max(0.0, saved_s))
             self._running.note(duration_s, self._line.running, len(self._line))
 
     def gauges(self, now_s: float) -> Gauges:
@@ -130,12 +134,14 @@ class AdaptivePolicy:
         pressure = self._pressures[batch]
         if not pressure.made_s <= now_s < pressure.made_s + GOOD_FOR_S:
             self._pressures[batch] = pressure = self._pressure(now_s, batch)
-        share_s, room_s = pressure.share_s, pressure.room_s
-        waiting = line.waiting(batch)
+        share_s, room_s, waiting = pressure.share_s, pressure.room_s, line.waiting(batch)
         if waiting:
             room_s = min(room_s, line_share_s(now_s, line.deadlines_s(batch, LOOKED_AT), cores, edge_s))
             if line.standing_s(now_s, batch) > STANDING_S:  # smaller answers before refusals
-                share_s = min(share_s, max(self._floor_s(), AIM * self._limits.max_queue_s * cores / (1 + waiting) - edge_s))
+                share_s = min(share_s, AIM * self._limits.max_queue_s * cores / (1 + waiting) - edge_s)
+        else:
+            share_s += self._saved_s[batch]
+        share_s = max(share_s, self._floor_s())
         allowance_s = min(share_s, max(room_s, costs.least_s))
         return math.inf if allowance_s >= costs.full_s else allowance_s
 
@@ -145,7 +151,7 @@ class AdaptivePolicy:
         rate, processor = (self._batch.per_s(now_s), cores * self._left(now_s)) if batch else (interactive, cores)
         let_in_per_s = min(interactive, cores / (floor_s + edge_s))  # the others are refused, and need no room
         room_s = HELD * newcomers_room_s(self._budget.budget_s - edge_s, let_in_per_s, self._costs.least_s + edge_s)
-        return Pressure(now_s, max(floor_s, rate_share_s(processor, rate, edge_s)), room_s)
+        return Pressure(now_s, rate_share_s(processor, rate, edge_s), room_s)
 
     def _floor_s(self) -> float:
         return max(self._costs.least_s, self._limits.floor * self._costs.full_s)

@@ -20,15 +20,16 @@ class RunLimit:
     right. Where they wait for something else, a GPU or a disk, others may run meanwhile. Gradient2 cannot tell the two apart by durations alone: it
     forgets how fast calls were before, and drifts up under lasting load (docs/adr/0013-admission.md).
 
-    Told by whoever holds the lock of the line; `calls` may be read from any thread.
+    wanted_s: processor seconds that the process has used or was ready to use: a core that is taken by others is no reason to run more.
+    Safe from any thread: of two samples at the same moment one may be lost.
     """
 
-    def __init__(self, least: int, most: int, used_s: Clock, clock: Clock) -> None:
+    def __init__(self, least: int, most: int, wanted_s: Clock, clock: Clock) -> None:
         self.least, self.most = least, max(least, most)
-        self._used_s, self._clock = used_s, clock
+        self._wanted_s, self._clock = wanted_s, clock
         self._limit = float(least)
         self._long_s = 0.0
-        self._looked_at_s, self._looked_used_s = clock(), used_s()
+        self._looked_at_s, self._had_wanted_s = clock(), wanted_s()
 
     @property
     def calls(self) -> int:
@@ -53,9 +54,9 @@ class RunLimit:
         passed_s = now_s - self._looked_at_s
         if passed_s < LOOK_S:
             return 0.0
-        used_s = self._used_s()
-        use = (used_s - self._looked_used_s) / (passed_s * self.least)
-        self._looked_at_s, self._looked_used_s = now_s, used_s
+        wanted_s = self._wanted_s()
+        use = (wanted_s - self._had_wanted_s) / (passed_s * self.least)
+        self._looked_at_s, self._had_wanted_s = now_s, wanted_s
         if use > BUSY:
             return -max(1.0, SHRINK * self._limit)
         return 1.0 if waiting and use < IDLE else 0.0

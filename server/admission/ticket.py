@@ -19,11 +19,24 @@ class Ticket:
     """What is known of one call: made when it is whole, carried with it to the end. Seconds are those of one monotonic clock.
 
     arrived_s, deadline_s: when its headers were there, and when the engine must be done with it. message: the request. batch: its priority.
-    allowance_s, started_s, expected_end_s, short: set when a thread takes it; short: two of its kind may share a core.
+    allowance_s, share_s, started_s, expected_end_s, short: set when a thread takes it; short: two of its kind may share a core.
     engine_s: how long the engine took, 0 before.
     """
 
-    __slots__ = ("_serve", "allowance_s", "arrived_s", "batch", "caller", "deadline_s", "engine_s", "expected_end_s", "message", "short", "started_s")
+    __slots__ = (
+        "_serve",
+        "allowance_s",
+        "arrived_s",
+        "batch",
+        "caller",
+        "deadline_s",
+        "engine_s",
+        "expected_end_s",
+        "message",
+        "share_s",
+        "short",
+        "started_s",
+    )
 
     def __init__(self, arrived_s: float, deadline_s: float, batch: bool, caller: Caller, serve: Callable[[Ticket], object]) -> None:
         self.arrived_s = arrived_s
@@ -32,7 +45,7 @@ class Ticket:
         self.caller = caller
         self._serve = serve
         self.message: Any = None
-        self.allowance_s = math.inf
+        self.allowance_s = self.share_s = math.inf
         self.started_s = self.expected_end_s = arrived_s
         self.short = False
         self.engine_s = 0.0

@@ -69,6 +69,15 @@ def test_it_answers_three_times_as_many_in_time_as_a_queue_without_admission_bef
     assert adaptive >= 3 * goodput(VirtualWorker(*costs, admission="off", anytime=False).run(stream), 5.0)
 
 
+def test_what_answers_cannot_use_of_their_share_goes_to_later_ones():
+    """The share is below what a call of the ranker costs at all: some answers are ranked, instead of none, and all are in time."""
+    worker = VirtualWorker(*HEAVY, fixed_s=0.008)
+    outcomes = worker.run(Stream(120, 0.1, 10.0))
+    assert in_time(outcomes) >= 0.995
+    assert sum(outcome.share > 0.25 for outcome in outcomes) >= 0.25 * len(outcomes)
+    assert 0.6 <= worker.worked_s / 10.0 <= 0.9
+
+
 def test_hardly_anybody_who_was_let_in_is_late_and_nobody_waits_long_for_nothing():
     outcomes = VirtualWorker(*LIGHT).run(Stream(10 / floor_s(LIGHT), 0.1, 6.0))
     served = [outcome for outcome in outcomes if outcome.fate == "served" and outcome.arrived_s > 1.0]

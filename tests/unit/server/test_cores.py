@@ -1,10 +1,12 @@
 """How many workers a machine or a container gets, and which core each keeps to."""
 
 import math
+import time
 
 import pytest
 
 from server.cores import core_of, cpu_quota, usable_core_count, usable_cores
+from server.processor_time import wanted_s
 
 
 @pytest.mark.parametrize(
@@ -39,3 +41,15 @@ def test_workers_keep_to_a_core_of_their_own_only_where_there_is_one_for_each(tm
     assert core_of(0, len(cores) + 1, tmp_path) is None
     (tmp_path / "cpu.max").write_text("50000 100000")
     assert core_of(0, len(cores), tmp_path) is None
+
+
+def test_what_a_process_wants_of_the_processor_grows_with_what_it_uses():
+    began_s, used_s = wanted_s(), time.process_time()
+    while time.process_time() < used_s + 0.02:
+        pass
+    assert wanted_s() - began_s >= 0.015
+
+
+def test_without_the_kernels_figures_it_is_what_was_used(tmp_path):
+    (tmp_path / "1").mkdir()
+    assert wanted_s(tmp_path) <= time.process_time()

@@ -53,12 +53,15 @@ class Outcome:
 
 @dataclass
 class VirtualWorker:
-    """Seconds of processor: a full answer, and the least one. admission: as the setting. anytime: whether the engine keeps to time and allowance."""
+    """Seconds of processor: a full answer, and the least one. admission: as the setting. anytime: whether the engine keeps to time and allowance.
+    fixed_s: of a ranker call; without an allowance for it answers are the least.
+    """
 
     full_s: float
     least_s: float
     admission: str = "adaptive"
     anytime: bool = True
+    fixed_s: float = 0.0
     seed: int = 7
     outcomes: list[Outcome] = field(default_factory=list)
 
@@ -117,6 +120,7 @@ class VirtualWorker:
             self.current, outcome.waited_s = ticket, self.now_s - ticket.arrived_s
             left_s = ticket.deadline_s - self.now_s - EDGE_S / 2 if self.anytime else math.inf
             planned_s = max(self.costs.least_s, min(self.costs.full_s, ticket.allowance_s, 0.9 * left_s))
+            planned_s = planned_s if planned_s > self.fixed_s else self.costs.least_s
             took_s = planned_s * max(0.5, self.rng.gauss(1.0, NOISE))
             ticket.engine_s = min(took_s, max(self.costs.least_s, left_s))  # an engine that ranks in chunks stops in time
             outcome.share, outcome.fate = planned_s / self.costs.full_s, "served"
