@@ -151,6 +151,9 @@ def _print_diagnostics(response: rpc.RecommendCreatorsResponse, console: Console
     removed = ", ".join(f"{count} {name}" for name, count in sorted(where.removed_counts.items()))
     counts = f"{where.retrieved_count} retrieved ({how.retrieval_method}), {where.served_count} served, {where.reserve_count} in reserve"
     console.print(f"\n{counts}{f', removed: {removed}' if removed else ''}; ranked: {how.scoring_form}", style="dim", highlight=False, soft_wrap=True)
+    if how.estimated_loss:
+        ranked = f"{how.ranked_count} of {how.disposition.retrieved_count} ranked"
+        console.print(f"{ranked}: about {how.estimated_loss:.1%} of NDCG@20 lost", style="dim", highlight=False, soft_wrap=True)
     console.print(f"ms: {', '.join(stages)}; {how.duration.ToNanoseconds() / 1e6:.2f} in all", style="dim", highlight=False, soft_wrap=True)
     console.print(
         f"bundle {response.bundle_version}, profile {response.profile}, worker {how.worker_pid}", style="dim", highlight=False, soft_wrap=True

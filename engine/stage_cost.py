@@ -15,7 +15,7 @@ WARM_UP_RUN_COUNT = 7  # enough for a median that one preemption does not move; 
 DISCARDED_RUN_COUNT = 3  # onnxruntime's first runs of a shape are 10 to 1000 times slower
 
 MOST_RUNNING = 8  # with more at a time the margins are those of so many
-FASTEST = 1 / 8  # of the time at warm-up: no machine becomes faster than that, and a coefficient that nobody observes must not vanish
+FASTEST = 1 / 50  # of the time at warm-up, which may have been a bad moment; but a coefficient that nobody observes must not vanish
 CHANGED = (-0.35, 0.5)  # a surprise beyond these, twice in a row, is no noise: processor time varies little
 SLOWED = 1.0  # and from here on the margins are those of another machine, too
 CALM_GAIN, CHANGE_GAIN, SHARE_GAIN = 0.1, 0.7, 0.02

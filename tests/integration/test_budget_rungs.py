@@ -16,6 +16,7 @@ from domain.terms import Terms, always
 from engine.cost_model import CostModel
 from engine.open import StartOptions, prepare
 from engine.plan import Planner
+from engine.probe import Prober
 from engine.stage_cost import StageCost
 
 
@@ -123,6 +124,25 @@ def test_an_allowance_of_nothing_still_gets_a_page_in_similarity_order(engine):
     assert {rung.reason for rung in answer.degradations} == {DegradationReason.OVERLOAD}
     assert len(answer.slate) == 20
     assert answer.ranked_count == 0
+
+
+def test_what_nobody_can_afford_is_probed_and_afforded_again(engine):
+    starving = with_rank(engine, planner=Planner(CostModel(rank=StageCost(0.5, 1e-5, 200)), engine.load))
+    prober = Prober(starving)
+    assert ask(starving, remaining_s=0.2, clock=time.monotonic).ranked_count == 0
+    for _ in range(20):
+        prober._next_s = 0.0  # nobody waits for its intervals
+        prober.run()
+        answer = ask(starving, remaining_s=0.2, clock=time.monotonic)
+    assert answer.degradations == ()
+    assert answer.ranked_count == 200
+
+
+def test_nothing_is_probed_where_everything_is_affordable(engine):
+    costs = CostModel()
+    prober = Prober(with_rank(engine, planner=Planner(costs, engine.load), ranker=SimpleNamespace(schema=None)))
+    prober.run()
+    assert costs.starved == ()
 
 
 def test_no_time_for_a_page_is_refused_before_anything_is_searched(engine):
