@@ -94,7 +94,7 @@ class AdmissionDesk:
         status = self.quotas.refusal(call, now_s) if self.quotas else None
         if status is not None:
             return status
-        if self.policy.open_to(now_s, call.deadline_s) or (self._sweep(now_s) and self.policy.open_to(now_s, call.deadline_s)):
+        if self.policy.open_to(now_s, call.deadline_s) or self._second_look(now_s, call, batch=False):
             return None
         self._meter.refuse(RefusalReason.OVERLOAD)
         return next(self._full)
@@ -105,20 +105,21 @@ class AdmissionDesk:
         batch = getattr(message, "priority", 0) == pb.PRIORITY_BATCH
         ticket = Ticket(call.arrived_s, call.deadline_s, batch, call, self._serve)
         ticket.message = message
-        if self.policy.admits(self._clock(), ticket):
+        now_s = self._clock()
+        if self.policy.admits(now_s, ticket) or self._second_look(now_s, call, batch):
             self.pool.put(ticket)
         else:
             self._meter.refuse(RefusalReason.BATCH if batch else RefusalReason.OVERLOAD)
             call.refuse(next(self._full))
 
-    def _sweep(self, now_s: float) -> bool:
-        """Whether the line was looked through for callers that have gone: not for every call, since each look costs."""
+    def _second_look(self, now_s: float, call: Incoming, batch: bool) -> bool:
+        """Whether there is room without those whose callers have gone. Not for every call that is turned away, since each look costs."""
         if self.line is None or now_s < self._swept_s + SWEEP_EVERY_S:
             return False
         self._swept_s = now_s
         with self.pool.lock:
             self.line.sweep()
-        return True
+        return self.policy.reconsiders(now_s, call.deadline_s, batch)
 
     def _serve(self, ticket: Ticket) -> None:
         """On a thread: no work for the dead."""
