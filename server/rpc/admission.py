@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from itertools import cycle
 from typing import Protocol
@@ -12,7 +13,7 @@ from earshot.v1 import recommendation_service_pb2 as pb
 from server.admission.policy import Policy
 from server.admission.quotas import Quotas
 from server.admission.ticket import Ticket
-from server.rpc.deadline_rules import DeadlineRules
+from server.rpc.deadline_rules import NO_DEADLINE_S, DeadlineRules
 from server.rpc.errors import Status, status_of
 from server.rpc.reception import BoundedDesk, Incoming
 from server.rpc.request_pool import Job, RequestPool
@@ -90,7 +91,8 @@ class AdmissionDesk:
         if left_s <= 0.0:
             self._meter.refuse(RefusalReason.EXPIRED)
             return self._late
-        call.arrived_s, call.deadline_s = now_s, now_s + self._rules.budget_s(left_s)
+        call.arrived_s = now_s
+        call.deadline_s = now_s + self._rules.budget_s(left_s) if left_s < NO_DEADLINE_S else math.inf
         status = self.quotas.refusal(call, now_s) if self.quotas else None
         if status is not None:
             return status
@@ -103,9 +105,11 @@ class AdmissionDesk:
         """Let it wait for a thread, or refuse it."""
         message = call.taken()
         batch = getattr(message, "priority", 0) == pb.PRIORITY_BATCH
+        now_s = self._clock()
+        if call.deadline_s == math.inf:  # the server's own time limit is no reason to hurry a caller whose message is on its way
+            call.deadline_s = now_s + self._rules.budget_s(math.inf)
         ticket = Ticket(call.arrived_s, call.deadline_s, batch, call, self._serve)
         ticket.message = message
-        now_s = self._clock()
         if self.policy.admits(now_s, ticket) or self._second_look(now_s, call, batch):
             self.pool.put(ticket)
         else:
