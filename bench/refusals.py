@@ -81,7 +81,7 @@ def _server(way: str) -> Iterator[tuple[int, str]]:
 
 def _cost_us(pid: int, address: str, count: int, code: grpc.StatusCode) -> float:
     with grpc.insecure_channel(address, [("grpc.enable_retries", 0)]) as channel:
-        ask: Ask = channel.unary_unary(METHOD)
+        ask: Any = channel.unary_unary(METHOD)
         # It runs for a minute where the worker must have work, and uses up the one call of the quota; canceled with the last reference to it.
         first = ask.future(REQUEST.SerializeToString(), timeout=MINUTE_S)
         time.sleep(0.5)
@@ -93,7 +93,7 @@ def _cost_us(pid: int, address: str, count: int, code: grpc.StatusCode) -> float
         return used_s / count * 1e6
 
 
-def _put(ask: Ask, count: int, code: grpc.StatusCode) -> None:
+def _put(ask: Any, count: int, code: grpc.StatusCode) -> None:
     """So many calls, a few at a time. Raises RuntimeError when one ends otherwise."""
     request, free, others = REQUEST.SerializeToString(), threading.Semaphore(IN_FLIGHT), []
 

@@ -89,6 +89,10 @@ class AdaptivePolicy:
         self._refusing = not fits
         return fits
 
+    def reconsiders(self, now_s: float, deadline_s: float, batch: bool) -> bool:
+        """The same question without counting the call again."""
+        return self._fits(now_s, deadline_s, batch)
+
     def start(self, now_s: float, ticket: Ticket) -> bool:
         """Give it its share; False when not even the least answer fits any more."""
         left_s = ticket.deadline_s - now_s

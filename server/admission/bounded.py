@@ -24,6 +24,10 @@ class BoundedPolicy:
         """While there is room: many may have come since the headers."""
         return len(self._line) < self._most
 
+    def reconsiders(self, _now_s: float, _deadline_s: float, _batch: bool) -> bool:
+        """Nobody is swept out of a line that is served in order."""
+        return False
+
     def start(self, now_s: float, ticket: Ticket) -> bool:
         """Whatever the load is, it gets all the time that it has."""
         return now_s < ticket.deadline_s

@@ -44,6 +44,10 @@ class Policy(Protocol):
         """Whether a whole call is taken."""
         ...
 
+    def reconsiders(self, now_s: float, deadline_s: float, batch: bool, /) -> bool:
+        """Whether a call that was just turned away is taken after all, now that the dead have been swept out of the line."""
+        ...
+
     def start(self, now_s: float, ticket: Ticket, /) -> bool:
         """Set the terms of a call that waits no longer. False: there is no time left for it."""
         ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from itertools import cycle
 from typing import Protocol
@@ -12,7 +13,7 @@ from earshot.v1 import recommendation_service_pb2 as pb
 from server.admission.policy import Policy
 from server.admission.quotas import Quotas
 from server.admission.ticket import Ticket
-from server.rpc.deadline_rules import DeadlineRules
+from server.rpc.deadline_rules import NO_DEADLINE_S, DeadlineRules
 from server.rpc.errors import Status, status_of
 from server.rpc.reception import BoundedDesk, Incoming
 from server.rpc.request_pool import Job, RequestPool
@@ -90,11 +91,12 @@ class AdmissionDesk:
         if left_s <= 0.0:
             self._meter.refuse(RefusalReason.EXPIRED)
             return self._late
-        call.arrived_s, call.deadline_s = now_s, now_s + self._rules.budget_s(left_s)
+        call.arrived_s = now_s
+        call.deadline_s = now_s + self._rules.budget_s(left_s) if left_s < NO_DEADLINE_S else math.inf
         status = self.quotas.refusal(call, now_s) if self.quotas else None
         if status is not None:
             return status
-        if self.policy.open_to(now_s, call.deadline_s) or (self._sweep(now_s) and self.policy.open_to(now_s, call.deadline_s)):
+        if self.policy.open_to(now_s, call.deadline_s) or self._second_look(now_s, call, batch=False):
             return None
         self._meter.refuse(RefusalReason.OVERLOAD)
         return next(self._full)
@@ -103,22 +105,25 @@ class AdmissionDesk:
         """Let it wait for a thread, or refuse it."""
         message = call.taken()
         batch = getattr(message, "priority", 0) == pb.PRIORITY_BATCH
+        now_s = self._clock()
+        if call.deadline_s == math.inf:  # the server's own time limit is no reason to hurry a caller whose message is on its way
+            call.deadline_s = now_s + self._rules.budget_s(math.inf)
         ticket = Ticket(call.arrived_s, call.deadline_s, batch, call, self._serve)
         ticket.message = message
-        if self.policy.admits(self._clock(), ticket):
+        if self.policy.admits(now_s, ticket) or self._second_look(now_s, call, batch):
             self.pool.put(ticket)
         else:
             self._meter.refuse(RefusalReason.BATCH if batch else RefusalReason.OVERLOAD)
             call.refuse(next(self._full))
 
-    def _sweep(self, now_s: float) -> bool:
-        """Whether the line was looked through for callers that have gone: not for every call, since each look costs."""
+    def _second_look(self, now_s: float, call: Incoming, batch: bool) -> bool:
+        """Whether there is room without those whose callers have gone. Not for every call that is turned away, since each look costs."""
         if self.line is None or now_s < self._swept_s + SWEEP_EVERY_S:
             return False
         self._swept_s = now_s
         with self.pool.lock:
             self.line.sweep()
-        return True
+        return self.policy.reconsiders(now_s, call.deadline_s, batch)
 
     def _serve(self, ticket: Ticket) -> None:
         """On a thread: no work for the dead."""

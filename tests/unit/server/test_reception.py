@@ -79,7 +79,7 @@ def test_a_call_given_up_before_its_message_is_forgotten(edge, raw):
 
 def test_beyond_the_limit_the_call_that_has_been_incomplete_longest_is_canceled(edge, raw, monkeypatch):
     monkeypatch.setattr(reception, "MAX_INCOMPLETE", 10)
-    one = edge(answer, default_deadline_ms=10_000)
+    one = edge(answer)
     connection = raw(one)
     connection.send(*(headers(stream, RECOMMEND) for stream in range(1, 41, 2)))
     time.sleep(0.3)

@@ -70,3 +70,7 @@ def test_it_comes_back_to_the_cores_once_the_processor_is_what_calls_need():
 @pytest.mark.parametrize("most", [1, 4])
 def test_it_never_exceeds_the_threads(most):
     assert Run(most=most).calls(500, 0.01, use=0.1) == most
+
+
+def test_a_processor_that_works_most_of_the_time_is_left_alone():
+    assert Run().calls(500, 0.01, use=0.8) == 1
