@@ -84,7 +84,7 @@ class Prepared:
         rankers = self._start_rankers(options.provider)
         if any(ranker.served.provider != "cpu" for ranker in rankers.values()):
             options = replace(options, work_clock=clock)  # the processor's time says nothing about work that a GPU does
-        warm_up, rank_costs = WarmUp(self.bundle, clock), {}
+        warm_up, rank_costs = WarmUp(self.bundle, options.work_clock), {}
         for name, ranker in rankers.items():
             with blaming(self.rankers[name].directory, ArtifactReason.MODEL_SIGNATURE, "running its ranker for the first time"):
                 rank_costs[name] = warm_up.rank(ranker)

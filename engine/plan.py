@@ -99,9 +99,8 @@ class Planner:
             return elapsed_s
         retrieve_s, rank_s = trace.duration_s(Stage.RETRIEVE), trace.duration_s(Stage.RANK)
         retrieve.observe(plan.retrieve_count, plan.running_count, retrieve_s, retrieve_work_s)
-        rest_s = elapsed_s - retrieve_s - rank_s
-        undisturbed = plan.running_count == 1 and trace.entered == self.load.entered  # then all of its time was work, and no clock need be asked
-        self.costs.rest.observe(1, plan.running_count, rest_s, rest_s if undisturbed else None)
+        rest_work_s = self.work_clock() - trace.worked_s - retrieve_work_s - trace.rank_work_s
+        self.costs.rest.observe(1, plan.running_count, elapsed_s - retrieve_s - rank_s, rest_work_s)
         return elapsed_s
 
     def _rest_s(self, running: int) -> float:

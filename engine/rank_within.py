@@ -48,10 +48,10 @@ class RankWithin:
         """
         chunks = Chunks(kept)
         try:
-            while count := self.planner.next_chunk(plan, chunks.ranked_count, len(kept), terms.deadline):
+            while chunks.ranked_count < len(kept) and (count := self.planner.next_chunk(plan, chunks.ranked_count, len(kept), terms.deadline)):
                 if chunks.ranked_count:
                     terms.check_active("rank the next chunk")
-                chunks.add(self._run(user, chunks.next(count), top_count, plan, terms))
+                chunks.add(self._run(user, chunks.next(count), top_count, plan, terms, trace))
         except RequestError:
             raise
         except Exception as failure:  # noqa: BLE001 - whatever a ranker raises, the answer degrades and says so
@@ -67,7 +67,7 @@ class RankWithin:
         self._name_rungs(ranked.scores[: chunks.ranked_count], trace)
         return ranked, chunks.ranked_count
 
-    def _run(self, user: User, chunk: Candidates, top_count: int, plan: Plan, terms: Terms) -> Ranked:
+    def _run(self, user: User, chunk: Candidates, top_count: int, plan: Plan, terms: Terms, trace: Trace) -> Ranked:
         """One native call, which the cost model hears of."""
         deadline, cost, thread = terms.deadline, self.planner.costs.rank, get_ident()
         started_s, worked_s = deadline.clock(), self.planner.work_clock()
@@ -76,7 +76,9 @@ class RankWithin:
             ranked = self.ranker.rank(user, chunk, top_count, self.objective, deadline)
         finally:
             del cost.under_way[thread]
-        cost.observe(len(chunk), plan.running_count, deadline.clock() - started_s, self.planner.work_clock() - worked_s)
+        work_s = self.planner.work_clock() - worked_s
+        cost.observe(len(chunk), plan.running_count, deadline.clock() - started_s, work_s)
+        trace.rank_work_s += work_s
         check_row_law(ranked, chunk, top_count)
         return ranked
 

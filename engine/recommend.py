@@ -81,9 +81,9 @@ def recommend(engine: Engine, request: RecommendRequest, terms: Terms) -> Recomm
     """
     terms.check("start")
     _check_pin(request, engine.bundle)
-    trace = Trace(engine.clock, engine.load.entered)
     way = engine.ways.get(request.surface) or engine.ways["default"]
     planner, deadline = way.rank.planner, terms.deadline
+    trace = Trace(engine.clock, engine.load.entered, planner.work_clock())
     candidate_count = _candidate_count(request, engine.bundle.manifest.candidate_count)
 
     user = trace.run(Stage.LOOK_UP, 1, lambda: way.look_up.look_up(request, deadline), lambda _: 1)

@@ -14,13 +14,16 @@ Output = TypeVar("Output")
 
 
 class Trace:
-    """What happened to one request so far. Belongs to the thread of the request; made anew for each."""
+    """What happened to one request so far. Belongs to the thread of the request; made anew for each.
 
-    __slots__ = ("_clock", "_started_s", "degradations", "entered", "records")
+    rank_work_s: processor time of the ranker's calls, as who makes them adds up.
+    """
 
-    def __init__(self, clock: Clock, entered: int = 0) -> None:
-        """entered: how many requests had come until now, this one included."""
-        self._clock, self.entered = clock, entered
+    __slots__ = ("_clock", "_started_s", "degradations", "entered", "rank_work_s", "records", "worked_s")
+
+    def __init__(self, clock: Clock, entered: int = 0, worked_s: float = 0.0) -> None:
+        """entered: how many requests had come until now, this one included. worked_s: processor time of the thread at the start of this one."""
+        self._clock, self.entered, self.worked_s, self.rank_work_s = clock, entered, worked_s, 0.0
         self._started_s = clock()
         self.records: list[StageRecord] = []
         self.degradations: list[Degradation] = []

@@ -28,6 +28,7 @@ class WarmUp:
     """Measures the stages of one bundle. One thread, before anything is served."""
 
     def __init__(self, bundle: Bundle, clock: Clock) -> None:
+        """clock: of the work that is measured, in seconds; see `Planner.work_clock`."""
         self._bundle, self._clock = bundle, clock
         self.count = min(bundle.manifest.candidate_count, len(bundle.creators))
         self._small = max(1, self.count // 8)

@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 
 from domain.deadline import Deadline
 from domain.errors import DeadlinePassed
-from domain.slate import DegradationReason
+from domain.slate import DegradationReason, Plan
 from domain.terms import Terms
 from engine.cost_model import CostModel
 from engine.plan import Planner, widest
 from engine.stage_cost import StageCost
+from engine.trace import Trace
 from tests.unit.engine.machine import Machine, Stage
 from tests.unit.engine.shared_core import SharedCore
 
@@ -121,6 +122,16 @@ def test_a_call_that_should_long_have_ended_shortens_the_plans_of_those_who_come
     assert planner.again(first, 200, False, terms).rank_count == pytest.approx(66, abs=1)
     del costs.rank.under_way[1]
     assert planner.again(first, 200, False, terms).rank_count == 200
+
+
+def test_a_machine_that_stalls_is_not_taken_for_requests_that_cost_more():
+    wall, work = iter([0.0, 0.100] * 40), iter([0.0, 0.0002] * 40)  # of each 100 ms the thread worked for 0.2
+    planner = Planner(CostModel(rest=StageCost(0.0002)), work_clock=lambda: next(work))
+    for _ in range(40):
+        trace = Trace(lambda: next(wall), worked_s=planner.work_clock())
+        planner.learn(trace, Plan(200, 200, 1.0), exact=False, retrieve_work_s=0.0)
+    assert planner.costs.rest.typical(1) == pytest.approx(0.0002)
+    assert planner.costs.rest.sure(1) >= 0.0998
 
 
 @pytest.mark.parametrize(("fixed_s", "longest_s"), [(0.001, 0.010), (0.016, 0.080)])
