@@ -55,7 +55,7 @@ class Settings:
         ),
     )
     max_queue_ms: float = field(
-        default=20.0,
+        default=50.0,
         metadata=_rules("work that may wait for a worker, in time, each call at its smallest; five times as much in a burst", (0.1, 10_000)),
     )
     brown_out_floor: float = field(

@@ -1,4 +1,4 @@
-"""The policy that keeps a worker at its full rate of useful work, whatever comes (docs/adr/0013-admission.md)."""
+"""The policy that keeps a worker at its full rate of useful work, whatever comes (docs/adr/0012-admission.md)."""
 
 from __future__ import annotations
 

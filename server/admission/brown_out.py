@@ -1,6 +1,6 @@
 """How much of the processor one call may use, so that all the others get theirs.
 
-Four bounds, each a sentence (docs/adr/0013-admission.md):
+Four bounds, each a sentence (docs/adr/0012-admission.md):
 rate        those that come share the processor: arrivals_per_s * (allowance + edge) <= USE * cores
 line        those that wait share what is left until their deadlines, evenly
 newcomers   who comes while this call runs can still be answered in its time, with CONFIDENCE

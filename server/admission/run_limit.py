@@ -18,7 +18,7 @@ class RunLimit:
 
     More calls at a time than cores make all of them later, and none sooner, as long as the processor is what they need: `least` (the cores) is then
     right. Where they wait for something else, a GPU or a disk, others may run meanwhile. Gradient2 cannot tell the two apart by durations alone: it
-    forgets how fast calls were before, and drifts up under lasting load (docs/adr/0013-admission.md).
+    forgets how fast calls were before, and drifts up under lasting load (docs/adr/0012-admission.md).
 
     wanted_s: processor seconds that the process has used or was ready to use: a core that is taken by others is no reason to run more.
     Safe from any thread: of two samples at the same moment one may be lost.
