@@ -18,7 +18,8 @@ from engine.trace import Trace
 LEAST_RANKED_COUNT = 2  # ranking one candidate changes nothing
 LEAST_CHUNK_COUNT = 8  # each further native call has its fixed cost: fewer candidates are not worth it
 MORE_CAUTION = 2.0  # margins of every chunk after the first: several of them must not add up to a risk of more than one in a hundred
-CALL_S = 0.005  # processor seconds of one native call: nothing can stop it, for a caller that leaves or a clock that runs out
+CALL_S = 0.010  # processor seconds of one native call while time is short: nothing can stop it
+FIRST_CALL_S = 0.005  # of the first one where there is time for all of them: a caller that soon leaves has not cost much
 WATCHED = 4  # of so many requests one tells what all but the ranker took: that changes seldom, and learning from all cost 3 us a request
 CALL_OVERHEAD = 0.2  # but no shorter than that its fixed part is this share of it
 
@@ -82,16 +83,20 @@ class Planner:
         """How many candidates to rank in the next native call, after `done_count` of `kept_count`; 0: stop here."""
         rank, running = self.costs.rank, plan.running_count
         count = plan.rank_count
+        if done_count == 0 and count == kept_count:
+            return count if rank.typical(count) <= FIRST_CALL_S else self._in_one_call(count, FIRST_CALL_S)
         if done_count:
             most = min(kept_count, plan.allowed_count) - done_count
             spare_s = deadline.remaining_s() - self._rest_s(running)
             count = widest(most, lambda n: rank.sure(n, running, MORE_CAUTION) <= spare_s)
             if count < min(most, LEAST_CHUNK_COUNT):
                 return 0
-        if rank.typical(count) <= CALL_S:
-            return count
-        most = max(LEAST_CHUNK_COUNT, widest(count, lambda n: rank.typical(n) <= max(CALL_S, rank.fixed_s / CALL_OVERHEAD)))
-        return ceil_div(count, ceil_div(count, most))  # even parts: no small rest that pays the fixed cost again
+        return self._in_one_call(count, CALL_S)
+
+    def _in_one_call(self, count: int, call_s: float) -> int:
+        """How many of `count` to rank at once, so that it takes about `call_s`."""
+        rank = self.costs.rank
+        return min(count, max(LEAST_CHUNK_COUNT, widest(count, lambda n: rank.typical(n) <= max(call_s, rank.fixed_s / CALL_OVERHEAD))))
 
     def learn(self, trace: Trace, plan: Plan, exact: bool, retrieve_work_s: float) -> float:
         """Tell the cost model what the request took, which `plan` began; the ranker is observed call by call. Returns the whole time in seconds."""
@@ -116,11 +121,6 @@ class Planner:
 def _too_late(left_s: float, least_s: float) -> DeadlinePassed:
     text = f"{left_s * 1e3:.3g} ms are left, and similarity order alone takes about {least_s * 1e3:.3g} ms; allow more time"
     return DeadlinePassed(text, {"stage": "retrieve", "left_ms": f"{left_s * 1e3:.3g}", "least_ms": f"{least_s * 1e3:.3g}"})
-
-
-def ceil_div(number: int, by: int) -> int:
-    """number / by, rounded up."""
-    return -(-number // by)
 
 
 def widest(most: int, fits: Callable[[int], bool]) -> int:

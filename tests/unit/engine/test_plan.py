@@ -239,3 +239,10 @@ def test_a_caller_whose_time_is_never_enough_is_refused_and_retrieval_is_probed(
         machine.probe()
         machine.request(0.005)
     assert machine.request(0.005).ranked_count is not None
+
+
+@pytest.mark.parametrize(("per_row_s", "first"), [(10e-6, 300), (100e-6, 50), (5e-3, 8)])
+def test_where_there_is_time_for_all_the_first_native_call_is_a_few_milliseconds_long(per_row_s, first):
+    planner = Planner(CostModel(rank=StageCost(0.0, per_row_s, 300)))
+    never = Deadline.never(lambda: 0.0)
+    assert abs(planner.next_chunk(Plan(300, 300, 10.0), 0, 300, never) - first) <= 1
