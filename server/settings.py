@@ -13,6 +13,7 @@ from typing import Any
 
 from domain.errors import ConfigurationError
 from server.cores import usable_core_count
+from server.rpc.deadline_rules import DeadlineRules
 
 PORT_LIMITS = (0, 65535)
 _METADATA_KEY = re.compile(r"[a-z0-9_.-]+")
@@ -43,7 +44,9 @@ class Settings:
     )
     default_deadline_ms: int = field(default=200, metadata=_rules("the time limit of calls that bring none", (1, 3_600_000)))
     max_deadline_ms: int = field(default=60_000, metadata=_rules("the longest time limit that a call gets", (1, 3_600_000)))
-    reply_reserve_ms: float = field(default=1.0, metadata=_rules("kept back from each time limit for the reply", (0, 1000)))
+    reply_reserve_ms: float = field(
+        default=1.0, metadata=_rules("kept back for the reply, and once more for each 20 ms of a time limit, up to ten times in all", (0, 1000))
+    )
     max_pending_requests: int = field(
         default=64, metadata=_rules("requests that wait for a thread of one worker before it refuses more", (1, 10_000))
     )
@@ -138,7 +141,7 @@ def _check_times(settings: Settings) -> None:
             f"default_deadline_ms is {settings.default_deadline_ms}, above max_deadline_ms, which is {settings.max_deadline_ms}; "
             "lower one or raise the other"
         )
-    if settings.reply_reserve_ms >= settings.default_deadline_ms:
+    if DeadlineRules(settings.default_deadline_ms / 1e3, math.inf, settings.reply_reserve_ms / 1e3).budget_s(math.inf) <= 0.0:
         raise ConfigurationError(
             f"reply_reserve_ms is {settings.reply_reserve_ms:g}, which leaves nothing of default_deadline_ms, which is {settings.default_deadline_ms}"
         )

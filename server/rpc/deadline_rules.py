@@ -5,11 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 NO_DEADLINE_S = 1e12  # without one grpcio reports about 9.2e18 seconds left
+LIMIT_PER_RESERVE_S = 0.020  # of a time limit: for each so much, the reserve is kept once more
+MOST_RESERVES = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class DeadlineRules:
-    """The time limits that were set, in seconds."""
+    """The time limits that were set, in seconds. reserve_s: kept back for the reply.
+
+    Who plans to the last moment is late whenever a thread is woken late, at either end. The longer a caller allows, the more work ends there, and the less
+    is lost by leaving some: the last candidates are the least likely ones. So of 5 ms 1.25 are kept back, of 20 ms 2, of 100 ms 6, where reserve_s is 1 ms.
+    """
 
     default_s: float
     max_s: float
@@ -17,4 +23,5 @@ class DeadlineRules:
 
     def budget_s(self, remaining_s: float) -> float:
         """The time that may be used when gRPC says `remaining_s` (> 0); not above 0 where the reserve takes all of it."""
-        return (self.default_s if remaining_s > NO_DEADLINE_S else min(remaining_s, self.max_s)) - self.reserve_s
+        limit_s = self.default_s if remaining_s > NO_DEADLINE_S else min(remaining_s, self.max_s)
+        return limit_s - self.reserve_s * min(MOST_RESERVES, 1.0 + limit_s / LIMIT_PER_RESERVE_S)
