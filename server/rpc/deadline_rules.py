@@ -14,7 +14,7 @@ class DeadlineRules:
     """The time limits that were set, in seconds. reserve_s: kept back for the reply.
 
     Who plans to the last moment is late whenever a thread is woken late, at either end. The longer a caller allows, the more work ends there, and the
-    less is lost by leaving some: the last candidates are the least likely ones. With a reserve of 1 ms, 1.25 of 5 ms are kept back, 2 of 20, 6 of 100.
+    less is lost by leaving some: the last candidates are the least likely ones. With a reserve of 1 ms, 1.25 of 5 ms are kept, 2 of 20, 6 of 100.
     """
 
     default_s: float
