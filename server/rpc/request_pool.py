@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, Generic, Protocol, TypeVar
 
 from server.telemetry.logs import LOGGER
+from server.wakeups_first import let_wakeups_go_first
 
 
 class Finished:
@@ -175,6 +176,7 @@ class RequestPool(Generic[AnyTask]):
             LOGGER.log(logging.ERROR, "cannot start a request thread", exc_info=True)
 
     def _work(self) -> None:
+        let_wakeups_go_first()
         seat: _Seat[AnyTask] = _Seat()
         task: AnyTask | None = None
         while True:
