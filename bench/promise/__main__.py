@@ -64,7 +64,7 @@ def prove(name: str, told: argparse.Namespace, world: World, machine: Mapping[st
     proof.machine = facts
     write(proof, told.out)
     show(proof, console)
-    console.print(f"written: {told.out / name}.json, {told.out / name}.html")
+    console.print(f"written: {told.out / proof.name}.json, {told.out / proof.name}.html")
     return 0 if proof.met else 1
 
 

@@ -37,9 +37,10 @@ class Costs:
 
 
 def prove(rig: Rig) -> Proof:
-    """The whole curve, with one ranker: the last of the rig's."""
+    """The whole curve, with one ranker: the last of the rig's. What was found with another one than the heaviest has a name of its own."""
     ranker = rig.rankers[-1]
-    proof = Proof("overload", "Goodput when everyone calls at once", rig.seed)
+    name = "overload" if ranker == list(COSTS_MS)[-1] else f"overload-{ranker}"
+    proof = Proof(name, f"Goodput when everyone calls at once, {COSTS_MS[ranker]:g} ms ranker", rig.seed)
     c = capacity(replace(rig, seconds=min(rig.seconds, SEARCH_SECONDS)), ranker)
     trial_s = rig.seconds / (len(LOADS) + 5)  # and: off, client half, spike (2), refusals
     with rig.serve(ranker)() as target:
