@@ -88,11 +88,11 @@ class AdmissionDesk:
     def refusal(self, call: Incoming) -> Status | None:
         """By the headers. The caller's deadline is read here, once; everything after it is monotonic."""
         now_s, left_s = self._clock(), call.time_left_s()
-        if left_s <= 0.0:
+        budget_s = math.inf if left_s >= NO_DEADLINE_S else self._rules.budget_s(max(left_s, 0.0))
+        if budget_s <= 0.0:  # not even an idle worker could answer in time
             self._meter.refuse(RefusalReason.EXPIRED)
             return self._late
-        call.arrived_s = now_s
-        call.deadline_s = now_s + self._rules.budget_s(left_s) if left_s < NO_DEADLINE_S else math.inf
+        call.arrived_s, call.deadline_s = now_s, now_s + budget_s
         status = self.quotas.refusal(call, now_s) if self.quotas else None
         if status is not None:
             return status
