@@ -70,9 +70,10 @@ def _edges(least: float, most: float, logarithmic: bool, whole: bool) -> AnyArra
     if least == most:
         return np.array([least - 0.5, most + 0.5]) if abs(least) < 2**52 else np.sort([np.nextafter(least, 0.0), least])
     if not logarithmic:
-        edges = 2.0 * np.linspace(least / 2, most / 2, BIN_COUNT + 1)  # halves, since the width of all of float64 overflows
-    elif least > 0.0:
         with np.errstate(over="ignore"):  # the last edge may round beyond float64; it is set below
+            edges = 2.0 * np.linspace(least / 2, most / 2, BIN_COUNT + 1)  # halves, since the width of all of float64 overflows
+    elif least > 0.0:
+        with np.errstate(over="ignore"):  # as above
             edges = np.minimum(np.geomspace(least, most, BIN_COUNT + 1), most)
     else:  # counts begin at zero, where a logarithm cannot
         edges = np.expm1(np.linspace(0.0, np.log1p(most), BIN_COUNT + 1))

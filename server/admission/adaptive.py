@@ -114,6 +114,8 @@ class AdaptivePolicy:
             saved_s = self._saved_s[ticket.batch] + ticket.share_s - ticket.engine_s
             self._saved_s[ticket.batch] = min(self._costs.full_s, max(0.0, saved_s))
             self._running.note(duration_s, self._line.running, len(self._line))
+        else:  # refused for what it asked, or dropped: no work, so no reason for others to get less
+            (self._batch if ticket.batch else self._interactive).take_back(now_s)
 
     def gauges(self, now_s: float) -> Gauges:
         """For whoever watches; the allowance is that of an interactive call that would start now."""

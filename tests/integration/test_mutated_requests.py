@@ -7,6 +7,7 @@ The suite sends a part. All of it, or more, with another seed:
 
 import os
 import threading
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -157,10 +158,15 @@ def server(demo_bundle, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def slate(server):
-    """What a good request gets, asked for again and again."""
+    """What a good request gets, asked for again and again: None where the server was so busy that it did less, and says so."""
     good = pb.RecommendCreatorsRequest(request_id="good", user=pb.User(user_id="listener-0001"))
     recommend = server.recommend()
-    return lambda: [r.creator_id for r in recommend(good, timeout=5).recommendations]
+
+    def ask():
+        answer = recommend(good, timeout=5)
+        return None if answer.degradations else [r.creator_id for r in answer.recommendations]
+
+    return ask
 
 
 def test_mutated_requests_are_refused_or_served_and_hurt_nobody(server, slate):
@@ -176,7 +182,7 @@ def test_mutated_requests_are_refused_or_served_and_hurt_nobody(server, slate):
             number, (method, body) = task
             caller.send(method, body)
             if number % 100 == 0:
-                assert slate() == before
+                assert slate() in (before, None)
 
     with ThreadPoolExecutor(CALLERS) as pool:
         list(pool.map(run, callers))
@@ -189,6 +195,7 @@ def test_mutated_requests_are_refused_or_served_and_hurt_nobody(server, slate):
     assert server.status().worker_restart_count == 0
     log = server.log.read_text()[log_size:]
     assert not [word for word in ("internal error", "Traceback", "Exception") if word in log]
+    time.sleep(1.0)  # what load took from answers is given back within half a second
     assert slate() == before
 
 

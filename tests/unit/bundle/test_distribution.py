@@ -9,6 +9,7 @@ from bundle.distribution import BIN_COUNT, distribution, sampled_places
 
 
 @example([1.0, np.finfo(np.float64).max])
+@example([np.finfo(np.float64).max, np.finfo(np.float64).min])
 @given(st.lists(st.floats(allow_nan=True, allow_infinity=True) | st.integers(-5, 5).map(float), max_size=50))
 def test_every_finite_number_is_in_exactly_one_bar(numbers):
     values = np.array(numbers, np.float64)

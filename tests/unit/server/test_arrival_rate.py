@@ -51,3 +51,15 @@ def test_without_arrivals_it_only_falls(gaps, later_s):
         now_s += gap
         rate.add(now_s)
     assert 0.0 <= rate.per_s(now_s + later_s) <= rate.per_s(now_s)
+
+
+def test_calls_that_are_taken_back_did_not_come():
+    rate = ArrivalRate(0.5)
+    for number in range(1_000):
+        rate.add(number / 1_000)
+        if number % 10:
+            rate.take_back(number / 1_000 + 0.0005)
+    assert 80 <= rate.per_s(1.0) <= 105  # of 100 a second, after two memories
+    for _ in range(1_000):
+        rate.take_back(1.0)
+    assert rate.per_s(1.0) == 0.0
