@@ -8,8 +8,8 @@ import math
 class ArrivalRate:
     """A rate over about `memory_s` seconds: each arrival counts 1 / memory_s and fades with e ** (-age / memory_s).
 
-    One thread adds; any may ask, or take back. The rate of a steady stream is right on average from `memory_s` after its start; it has forgotten half of a
-    stream that ended after 0.7 `memory_s`.
+    One thread adds; any may ask, or take back. The rate of a steady stream is right on average from `memory_s` after its start; it has forgotten half
+    of a stream that ended after 0.7 `memory_s`.
     """
 
     __slots__ = ("_memory_s", "_seen")
