@@ -227,7 +227,7 @@ def test_the_gauges_show_what_is_held_back():
 def test_calls_that_are_refused_for_what_they_ask_take_nothing_from_others(valid):
     """A flood of invalid requests is decoded and refused, and costs hardly anything."""
     still = Still(max_queue_s=1.0)
-    for _ in range(400):
+    for _ in range(2_000):
         ticket = still.ticket()
         assert still.policy.admits(still.now_s, ticket)
         still.policy.start(still.now_s, ticket)
