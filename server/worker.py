@@ -12,7 +12,7 @@ import time
 from domain.errors import EarshotError
 from engine.drill import Drill
 from engine.open import Prepared, StartOptions
-from server import exits
+from server import exits, slices
 from server.assignment import Assignment
 from server.cores import core_of
 from server.data_plane import DataPlane
@@ -37,6 +37,7 @@ def run_worker(prepared: Prepared, assignment: Assignment, place: int, report_fd
     core = core_of(place, settings.workers) if settings.pin_workers else None
     if core is not None:
         os.sched_setaffinity(0, {core})  # before any thread is started: they inherit it
+    slices.go_first_on_waking()  # likewise
     set_up_logs("worker", settings.log_level)
     started_s = time.monotonic()
     try:

@@ -8,8 +8,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Generic, Protocol, TypeVar
 
+from server import slices
 from server.telemetry.logs import LOGGER
-from server.wakeups_first import let_wakeups_go_first
 
 
 class Finished:
@@ -176,7 +176,7 @@ class RequestPool(Generic[AnyTask]):
             LOGGER.log(logging.ERROR, "cannot start a request thread", exc_info=True)
 
     def _work(self) -> None:
-        let_wakeups_go_first()
+        slices.compute()
         seat: _Seat[AnyTask] = _Seat()
         task: AnyTask | None = None
         while True:

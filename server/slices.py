@@ -3,7 +3,8 @@
 A worker keeps to one core. Its request threads compute there for milliseconds, and the threads that read what callers send wait until the kernel
 takes the core away: by default after a slice of about 3 ms, at the next tick. gRPC sends time limits as durations and counts them from when it reads
 them, so whatever a call waited to be read comes on top of its deadline, and nobody in the process can know. Since Linux 6.12 a thread that wakes up
-goes first when its slice is shorter (EEVDF, PREEMPT_SHORT; sched(7)), so request threads ask for long ones. Their share of the core stays the same.
+goes first when its slice is shorter (EEVDF, PREEMPT_SHORT; sched(7)). So all threads of a worker ask for short ones, but those that compute: among
+them nothing changes, and nobody's share of the core does.
 """
 
 from __future__ import annotations
@@ -14,16 +15,26 @@ import platform
 import struct
 import threading
 
-LONG_SLICE_NS = 50_000_000  # far above what other threads have; 100 ms is the most that the kernel takes
+SHORT_SLICE_NS = 200_000  # reading a message takes less; 0.1 ms is the least that the kernel takes
+SYSTEMS_OWN = 0
 _SET_ATTRIBUTES = {"x86_64": 314, "aarch64": 274}  # the number of sched_setattr(2), which no library wraps
 _FORMAT = "<IIQiIQQQ"  # struct sched_attr: size, policy, flags, nice, priority, runtime, deadline, period
 
 
-def let_wakeups_go_first() -> bool:
-    """Ask for it, for the calling thread. False where the system does not take it; elsewhere than on Linux 6.12 and later it changes nothing."""
+def go_first_on_waking() -> bool:
+    """For the calling thread and those that it will start. False where the system does not take it; before Linux 6.12 it changes nothing."""
+    return _set_slice(SHORT_SLICE_NS)
+
+
+def compute() -> bool:
+    """For the calling thread: the slice that the system gives to everybody. As `go_first_on_waking`."""
+    return _set_slice(SYSTEMS_OWN)
+
+
+def _set_slice(slice_ns: int) -> bool:
     number = _SET_ATTRIBUTES.get(platform.machine()) if platform.system() == "Linux" else None
     if number is None:
         return False
     nice = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
-    attributes = struct.pack(_FORMAT, struct.calcsize(_FORMAT), os.SCHED_OTHER, 0, nice, 0, LONG_SLICE_NS, 0, 0)
+    attributes = struct.pack(_FORMAT, struct.calcsize(_FORMAT), os.SCHED_OTHER, 0, nice, 0, slice_ns, 0, 0)
     return int(ctypes.CDLL(None).syscall(number, 0, ctypes.create_string_buffer(attributes), 0)) == 0

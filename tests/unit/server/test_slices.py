@@ -1,4 +1,4 @@
-"""Request threads ask the kernel for long slices, so that threads which wake up go first."""
+"""Threads that talk to callers ask the kernel for short slices, so that they go first when they wake; those that compute do not."""
 
 import ctypes
 import platform
@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from server.wakeups_first import LONG_SLICE_NS, let_wakeups_go_first
+from server import slices
 
 GET_ATTRIBUTES = {"x86_64": 315, "aarch64": 275}  # the number of sched_getattr(2)
 
@@ -28,15 +28,19 @@ def in_a_thread(work):
 
 
 @pytest.mark.skipif(platform.machine() not in GET_ATTRIBUTES or platform.system() != "Linux", reason="the call's number is known on two machines")
-def test_the_kernel_gives_the_calling_thread_a_long_slice_and_others_none():
-    major, minor = map(int, platform.release().split(".")[:2])
-    if (major, minor) < (6, 12):
+def test_threads_inherit_a_short_slice_and_those_that_compute_have_the_usual_one():
+    if tuple(map(int, platform.release().split(".")[:2])) < (6, 12):
         pytest.skip("the kernel knows no slices of threads")
-    before_ns = in_a_thread(slice_ns)
-    assert in_a_thread(lambda: (let_wakeups_go_first(), slice_ns())) == (True, LONG_SLICE_NS)
-    assert in_a_thread(slice_ns) == before_ns != LONG_SLICE_NS
+    usual_ns = in_a_thread(slice_ns)
+
+    def first():
+        assert slices.go_first_on_waking()
+        return slice_ns(), in_a_thread(slice_ns), in_a_thread(lambda: (slices.compute(), slice_ns()))
+
+    assert in_a_thread(first) == (slices.SHORT_SLICE_NS, slices.SHORT_SLICE_NS, (True, usual_ns))
+    assert usual_ns > slices.SHORT_SLICE_NS
 
 
 def test_where_the_system_is_another_nothing_happens(monkeypatch):
     monkeypatch.setattr(platform, "system", lambda: "Darwin")
-    assert let_wakeups_go_first() is False
+    assert slices.go_first_on_waking() is False
