@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from server.admission.arrival_rate import ArrivalRate
-from server.admission.brown_out import USE, line_share_s, newcomers_room_s, rate_share_s
+from server.admission.brown_out import line_share_s, newcomers_room_s, rate_share_s, use
 from server.admission.line import WaitingLine
 from server.admission.policy import Costs, Gauges
 from server.admission.run_limit import RunLimit
@@ -157,13 +157,13 @@ class AdaptivePolicy:
         rate, processor = (self._batch.per_s(now_s), cores * self._left(now_s)) if batch else (interactive, cores)
         let_in_per_s = min(interactive, cores / (floor_s + edge_s))  # the others are refused, and need no room
         room_s = HELD * newcomers_room_s(self._budget.budget_s - edge_s, let_in_per_s, self._costs.least_s + edge_s)
-        return Pressure(now_s, rate_share_s(processor, rate, edge_s), room_s)
+        return Pressure(now_s, rate_share_s(processor, rate, edge_s, self._budget.budget_s), room_s)
 
     def _floor_s(self) -> float:
         return max(self._costs.least_s, self._limits.floor * self._costs.full_s)
 
     def _left(self, now_s: float) -> float:
         """The share of the processor that interactive calls leave."""
-        rate, cores = self._interactive.per_s(now_s), self._limits.cores
-        each_s = min(self._costs.full_s, max(self._floor_s(), rate_share_s(cores, rate, self._edge_s))) + self._edge_s
-        return max(LEAST_LEFT, 1.0 - rate * each_s / (USE * cores))
+        rate, cores, budget_s = self._interactive.per_s(now_s), self._limits.cores, self._budget.budget_s
+        each_s = min(self._costs.full_s, max(self._floor_s(), rate_share_s(cores, rate, self._edge_s, budget_s))) + self._edge_s
+        return max(LEAST_LEFT, 1.0 - rate * each_s / (use(cores, rate, budget_s) * cores))

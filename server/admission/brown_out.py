@@ -1,7 +1,7 @@
 """How much of the processor one call may use, so that all the others get theirs.
 
 Four bounds, each a sentence (docs/adr/0012-admission.md):
-rate        those that come share the processor: arrivals_per_s * (allowance + edge) <= USE * cores
+rate        those that come share the processor: arrivals_per_s * (allowance + edge) <= use * cores
 line        those that wait share what is left until their deadlines, evenly
 newcomers   who comes while this call runs can still be answered in its time, with CONFIDENCE
 floor       load alone makes no answer smaller than this: beyond it, calls are refused instead
@@ -12,14 +12,31 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-USE = 0.82  # of the processor that answers are planned with; the rest is for what the estimates miss
-CONFIDENCE = 0.998
+LEAST_USE, MOST_USE = 0.7, 0.92  # of the processor that answers are planned with; above, what the estimates miss would be a line that stands
+LATE = 0.002  # share of calls that may wait for longer than they can
+CONFIDENCE = 0.995
 MOST_COUNTED = 64
 
 
-def rate_share_s(processor: float, arrivals_per_s: float, edge_s: float) -> float:
-    """Seconds for each of the calls that come, when `processor` cores are theirs and each costs `edge_s` around its answer. May be negative."""
-    return USE * processor / arrivals_per_s - edge_s if arrivals_per_s > 0.0 else math.inf
+def use(processor: float, arrivals_per_s: float, budget_s: float) -> float:
+    """The share of the processor to plan answers with, for callers that allow `budget_s`: the more of them fit into it, the more.
+
+    Calls of s seconds each, that come at random to a processor of which they use u, wait longer than t with a chance of about
+    exp(-2 (1 - u) / u * t / s) (heavy traffic, one server, all alike). That is LATE for t = budget_s - s.
+    """
+    if arrivals_per_s <= 0.0:
+        return MOST_USE
+    each_s = processor / arrivals_per_s
+    slack_s = budget_s - each_s
+    if slack_s <= 0.0:
+        return LEAST_USE
+    return min(MOST_USE, max(LEAST_USE, 1.0 / (1.0 - math.log(LATE) / 2.0 * each_s / slack_s)))
+
+
+def rate_share_s(processor: float, arrivals_per_s: float, edge_s: float, budget_s: float) -> float:
+    """Seconds for each of the calls that come, when `processor` cores are theirs, each costs `edge_s` around its answer, and may take `budget_s`.
+    May be negative."""
+    return use(processor, arrivals_per_s, budget_s) * processor / arrivals_per_s - edge_s if arrivals_per_s > 0.0 else math.inf
 
 
 def line_share_s(now_s: float, deadlines_s: Iterable[float], cores: float, edge_s: float) -> float:

@@ -7,18 +7,34 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.admission.brown_out import CONFIDENCE, USE, line_share_s, newcomers_room_s, rate_share_s
+from server.admission.brown_out import CONFIDENCE, LEAST_USE, MOST_USE, line_share_s, newcomers_room_s, rate_share_s, use
 
 SECONDS = st.floats(0.0005, 0.5)
 
 
-@given(st.integers(1, 8), st.floats(1, 10_000), st.floats(0, 0.001))
-def test_calls_that_use_their_share_use_the_processor_as_far_as_planned(cores, per_s, edge_s):
-    assert per_s * (rate_share_s(cores, per_s, edge_s) + edge_s) == pytest.approx(USE * cores)
+@given(st.integers(1, 8), st.floats(1, 10_000), st.floats(0, 0.001), SECONDS)
+def test_calls_that_use_their_share_use_the_processor_as_far_as_planned(cores, per_s, edge_s, budget_s):
+    assert per_s * (rate_share_s(cores, per_s, edge_s, budget_s) + edge_s) == pytest.approx(use(cores, per_s, budget_s) * cores)
+
+
+@given(st.integers(1, 8), st.floats(0, 10_000), SECONDS, SECONDS)
+def test_callers_that_allow_more_time_let_the_processor_be_used_more(cores, per_s, one_s, other_s):
+    assert LEAST_USE <= use(cores, per_s, min(one_s, other_s)) <= use(cores, per_s, max(one_s, other_s)) <= MOST_USE
+
+
+@pytest.mark.parametrize(("per_s", "budget_s"), [(200, 0.05), (400, 0.02), (800, 0.02), (800, 0.015)])
+def test_a_processor_that_is_used_so_far_answers_nearly_all_in_time(per_s, budget_s):
+    """One server, first come first served, random arrivals, all calls as long as their share."""
+    rng, each_s, now_s, free_s, late, calls = random.Random(3), use(1, per_s, budget_s) / per_s, 0.0, 0.0, 0, 200_000
+    for _ in range(calls):
+        now_s += rng.expovariate(per_s)
+        free_s = max(now_s, free_s) + each_s
+        late += free_s > now_s + budget_s
+    assert late <= 0.005 * calls
 
 
 def test_without_arrivals_there_is_no_bound():
-    assert rate_share_s(1, 0.0, 0.001) == newcomers_room_s(0.02, 0.0, 0.001) == math.inf
+    assert rate_share_s(1, 0.0, 0.001, 0.1) == newcomers_room_s(0.02, 0.0, 0.001) == math.inf
 
 
 @given(st.lists(SECONDS, min_size=1, max_size=20), st.floats(0, 0.0005))
