@@ -91,6 +91,8 @@ class Planner:
             count = widest(most, lambda n: rank.sure(n, running, MORE_CAUTION) <= spare_s)
             if count < min(most, LEAST_CHUNK_COUNT):
                 return 0
+            if count == most and plan.rank_count == kept_count:
+                return count  # as planned from the beginning: each further call would cost its fixed part for nothing
         return self._in_one_call(count, CALL_S)
 
     def _in_one_call(self, count: int, call_s: float) -> int:
