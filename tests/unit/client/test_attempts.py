@@ -109,7 +109,8 @@ def test_the_deadline_holds_for_all_attempts_together_and_reaches_the_server(cli
 
     with serving(act) as server, client_of(server.target, throttle=None) as client:
         error_of(client, timeout_s=PATIENT_S)
-    assert PATIENT_S >= left_s[0] >= left_s[1] + 0.1 >= left_s[2] + 0.2  # 0.2 s between them; the clocks of both ends differ a little
+    assert PATIENT_S * 1.02 >= left_s[0] > left_s[1] > left_s[2]  # on the wire time limits are rounded up, by 1 % or so
+    assert left_s[0] - left_s[2] >= 0.2  # twice 0.2 s lie between them, less that rounding
 
 
 def test_a_server_that_answers_too_late_is_given_up_at_the_deadline(client_of):
