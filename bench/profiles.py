@@ -23,12 +23,11 @@ from bench.data import World
 from bench.load import Target
 from bench.remote import Remote
 from bench.servers import free_port
+from bench.single_worker import assignment
 from domain.arrays import RowArray
 from engine.recommend import Engine
-from server.assignment import Assignment
 from server.data_plane import DataPlane
 from server.settings import Settings
-from server.telemetry.board import Board
 
 SHOWN_COUNT = 45
 IN_FLIGHT = 4
@@ -67,27 +66,15 @@ def _profile_worker(engine: Engine, rows: RowArray) -> list[_ThreadProfile]:
 
     threading.setprofile(begin)
     try:
-        assignment = _assignment()
-        plane = DataPlane(engine, assignment, 0)
+        told = assignment(free_port(), Settings(workers=1, threads=4))
+        plane = DataPlane(engine, told, 0)
         plane.start()
         with Remote(make_load) as client:
-            client(Target(assignment.address, os.getpid()), Block(rows, IN_FLIGHT))
+            client(Target(told.address, os.getpid()), Block(rows, IN_FLIGHT))
         plane.stop(1.0).wait()
     finally:
         threading.setprofile(None)
     return profiles
-
-
-def _assignment() -> Assignment:
-    return Assignment(
-        settings=Settings(workers=1, threads=4),
-        bundle=Path(),
-        address=f"127.0.0.1:{free_port()}",
-        control_pid=os.getpid(),
-        report_fd=-1,
-        board_fd=Board.create(1).fd,
-        user_hash_key=b"bench",
-    )
 
 
 class _ThreadProfile(cProfile.Profile):

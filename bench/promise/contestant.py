@@ -8,20 +8,18 @@ S seconds, so that all threads are taken and every further call is refused.
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from bench.promise.plans import planned
+from bench.single_worker import assignment
 from engine.open import StartOptions, prepare
 from engine.recommend import Engine
-from server.assignment import Assignment
 from server.data_plane import DataPlane
 from server.rung_log import RungLog
 from server.settings import Settings
-from server.telemetry.board import Board
 
 # Contestants only refuse what does not fit their queue: no brown-out, and no admission by costs that are not theirs.
 BOUNDED: dict[str, Any] = {"admission": "bounded"} if "admission" in {one.name for one in fields(Settings)} else {}
@@ -46,19 +44,6 @@ def main() -> None:
 def whole_engine(bundle: Path) -> Engine:
     """The engine as a worker opens it, with rankers whole."""
     return prepare(bundle, clock=time.monotonic, whole=True).start(StartOptions(proved=True), time.monotonic, RungLog(time.monotonic))
-
-
-def assignment(port: int, settings: Settings) -> Assignment:
-    """That of a single worker."""
-    return Assignment(
-        settings=settings,
-        bundle=Path(),
-        address=f"127.0.0.1:{port}",
-        control_pid=os.getpid(),
-        report_fd=-1,
-        board_fd=Board.create(1).fd,
-        user_hash_key=b"bench",
-    )
 
 
 if __name__ == "__main__":

@@ -418,8 +418,8 @@ class Diagnostics(_message.Message):
     ESTIMATED_LOSS_FIELD_NUMBER: _builtins.int
     scoring_form: _builtins.str
     """The form of the ranker that scored: "whole" as it was exported, "split" where the first layer's sum was
-    taken apart at build, "folded" where the creators' part of it was also computed at build, or "none" for
-    similarity order.
+    taken apart at build, "folded" where the creators' part of it was also computed at build, "narrowed" where its
+    tables or layers also have fewer digits, or "none" for similarity order.
     """
     worker_pid: _builtins.int
     """The worker process that answered."""
