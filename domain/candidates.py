@@ -28,8 +28,11 @@ class RemovalReason(IntEnum):
     FOLLOWED = 5
 
 
+MAX_SHARED = 8192  # more than any request may ask for
+
+
 def _all_from(source: Source) -> ByteArray:
-    sources = np.full(8192, source, np.uint8)  # more than any request may ask for
+    sources = np.full(MAX_SHARED, source, np.uint8)
     sources.flags.writeable = False
     return sources
 
@@ -56,8 +59,8 @@ class Candidates:
     @classmethod
     def of(cls, rows: RowArray, similarities: FloatArray, source: Source) -> Candidates:
         """Candidates that all come from one source."""
-        known = _ALL_FROM[source]
-        return cls(rows, similarities, known[: len(rows)] if len(rows) <= len(known) else np.full(len(rows), source, np.uint8))
+        count = len(rows)
+        return cls(rows, similarities, _ALL_FROM[source][:count] if count <= MAX_SHARED else np.full(count, source, np.uint8))
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -106,4 +109,4 @@ class Ranked:
     form: str
 
     def __len__(self) -> int:
-        return len(self.candidates)
+        return len(self.candidates.rows)

@@ -95,9 +95,8 @@ class Plan(NamedTuple):
     allowed_count: int = MAX_CANDIDATE_COUNT
 
 
-@dataclass(frozen=True, slots=True)
-class StageRecord:
-    """One stage of one request, as the stage wrapper saw it."""
+class StageRecord(NamedTuple):
+    """One stage of one request, as the trace saw it. A tuple, since five are made for every request."""
 
     stage: Stage
     duration_s: float

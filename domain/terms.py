@@ -34,8 +34,11 @@ class Terms:
 
     def check(self, doing: str) -> None:
         """Raise DeadlinePassed when no time is left, Canceled when the caller has gone, naming what would have been done."""
-        self.deadline.check(doing)
-        self.check_active(doing)
+        deadline = self.deadline
+        if deadline.clock() >= deadline.at_s:
+            deadline.check(doing)
+        if not self.active():
+            self.check_active(doing)
 
     def check_active(self, doing: str) -> None:
         """Raise Canceled when the caller has gone. A ranking under way stops by its own plan: a late prefix is still better than nothing."""

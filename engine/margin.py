@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from operator import itemgetter
 
 CONFIDENCE = 0.99
 WINDOW_COUNT = 256  # enough for a 99th percentile that is not simply the worst of all
 REFRESH_COUNT = 32  # sorting the window costs 10 us; shared by so many observations it costs nothing
 LEAST_COUNT = 8  # with fewer the prior is the better guess
+_ROOT = itemgetter(1)
 PRIOR_SHARE = 0.5  # of what nobody has watched yet: half as long again as predicted is believed possible
 
 
@@ -59,5 +61,5 @@ class Margin:
         ordered = sorted(self._seen)
         place = min(len(ordered), math.ceil(CONFIDENCE * (len(ordered) + 1)))  # one more than seen: the next one is to be covered
         self.value = max(0.0, ordered[place - 1][0])
-        self._usual_root = sum(root for _, root in ordered) / len(ordered)
+        self._usual_root = sum(map(_ROOT, ordered)) / len(ordered)
         self._left = min(REFRESH_COUNT, len(ordered))

@@ -100,15 +100,20 @@ class Planner:
         rank = self.costs.rank
         return min(count, max(LEAST_CHUNK_COUNT, widest(count, lambda n: rank.typical(n) <= max(call_s, rank.fixed_s / CALL_OVERHEAD))))
 
-    def learn(self, trace: Trace, plan: Plan, exact: bool, retrieve_work_s: float) -> float:
+    def watch(self, entered: int, exact: bool) -> Clock | None:
+        """The clock for the work of the request that came as number `entered`; None for one from which nothing but its ranking is learned."""
+        return None if entered % WATCHED and not self.costs.of_stage_1(exact).starved else self.work_clock
+
+    def learn(self, trace: Trace, plan: Plan, exact: bool) -> float:
         """Tell the cost model what the request took, which `plan` began; the ranker is observed call by call. Returns the whole time in seconds."""
-        elapsed_s, retrieve = trace.elapsed_s(), self.costs.of_stage_1(exact)
-        if trace.entered % WATCHED and not retrieve.starved:
+        elapsed_s = trace.elapsed_s()
+        if not trace.watched:
             return elapsed_s
-        retrieve_s, rank_s = trace.duration_s(Stage.RETRIEVE), trace.duration_s(Stage.RANK)
-        retrieve.observe(plan.retrieve_count, plan.running_count, retrieve_s, retrieve_work_s)
-        rest_work_s = self.work_clock() - trace.worked_s - retrieve_work_s - trace.rank_work_s
-        self.costs.rest.observe(1, plan.running_count, elapsed_s - retrieve_s - rank_s, rest_work_s)
+        retrieve_s, retrieve_work_s = trace.duration_s(Stage.RETRIEVE), trace.worked_s(Stage.RETRIEVE)
+        self.costs.of_stage_1(exact).observe(plan.retrieve_count, plan.running_count, retrieve_s, retrieve_work_s)
+        rest_s = elapsed_s - retrieve_s - trace.duration_s(Stage.RANK)
+        rest_work_s = trace.total_work_s() - retrieve_work_s - trace.worked_s(Stage.RANK)
+        self.costs.rest.observe(1, plan.running_count, rest_s, rest_work_s)
         return elapsed_s
 
     def _rest_s(self, running: int) -> float:

@@ -10,6 +10,7 @@ import numpy as np
 
 from domain.arrays import FloatArray, RowArray
 from domain.candidates import Candidates, Ranked
+from domain.deadline import Deadline
 from domain.errors import RequestError
 from domain.request import User
 from domain.slate import DegradationReason, Plan, Stage
@@ -46,39 +47,38 @@ class RankWithin:
         One native call ranks what takes it a few milliseconds. More is ranked in chunks with a look at the clock between: on a machine that turns out
         slower, or for a caller that leaves, at most one chunk is too much. Raises RequestError only.
         """
-        chunks = Chunks(kept)
+        chunks, kept_count = Chunks(kept), len(kept)
         try:
-            while chunks.ranked_count < len(kept) and (count := self.planner.next_chunk(plan, chunks.ranked_count, len(kept), terms.deadline)):
+            while chunks.ranked_count < kept_count and (count := self.planner.next_chunk(plan, chunks.ranked_count, kept_count, terms.deadline)):
                 if chunks.ranked_count:
                     terms.check_active("rank the next chunk")
-                chunks.add(self._run(user, chunks.next(count), top_count, plan, terms, trace))
+                chunks.add(self._run(user, chunks.next(count), top_count, plan, terms.deadline))
         except RequestError:
             raise
         except Exception as failure:  # noqa: BLE001 - whatever a ranker raises, the answer degrades and says so
             self.on_failure(Stage.RANK, failure)
-            trace.degrade(Stage.RANK, DegradationReason.RANKER_FAILED, len(kept), chunks.ranked_count)
+            trace.degrade(Stage.RANK, DegradationReason.RANKER_FAILED, kept_count, chunks.ranked_count)
         else:
-            if chunks.ranked_count < len(kept):
+            if chunks.ranked_count < kept_count:
                 reason = DegradationReason.OVERLOAD if plan.allowed_count <= chunks.ranked_count else plan.reason
-                trace.degrade(Stage.RANK, reason, len(kept), chunks.ranked_count)
+                trace.degrade(Stage.RANK, reason, kept_count, chunks.ranked_count)
         if not chunks.ranked_count:
             return self.fallback.rank(user, kept, top_count, self.objective, terms.deadline), 0
         ranked = chunks.joined(self.id_ranks)
         self._name_rungs(ranked.scores[: chunks.ranked_count], trace)
         return ranked, chunks.ranked_count
 
-    def _run(self, user: User, chunk: Candidates, top_count: int, plan: Plan, terms: Terms, trace: Trace) -> Ranked:
+    def _run(self, user: User, chunk: Candidates, top_count: int, plan: Plan, deadline: Deadline) -> Ranked:
         """One native call, which the cost model hears of."""
-        deadline, cost, thread = terms.deadline, self.planner.costs.rank, get_ident()
-        started_s, worked_s = deadline.clock(), self.planner.work_clock()
+        cost, clock, work_clock, thread = self.planner.costs.rank, deadline.clock, self.planner.work_clock, get_ident()
+        started_s, worked_s = clock(), work_clock()
         cost.under_way[thread] = (started_s, plan.sure_s)
         try:
             ranked = self.ranker.rank(user, chunk, top_count, self.objective, deadline)
         finally:
             del cost.under_way[thread]
-        work_s = self.planner.work_clock() - worked_s
-        cost.observe(len(chunk), plan.running_count, deadline.clock() - started_s, work_s)
-        trace.rank_work_s += work_s
+        work_s, count = work_clock() - worked_s, len(chunk)
+        cost.observe(count, plan.running_count, clock() - started_s, work_s)
         check_row_law(ranked, chunk, top_count)
         return ranked
 

@@ -83,33 +83,34 @@ def recommend(engine: Engine, request: RecommendRequest, terms: Terms) -> Recomm
     _check_pin(request, engine.bundle)
     way = engine.ways.get(request.surface) or engine.ways["default"]
     planner, deadline = way.rank.planner, terms.deadline
-    trace = Trace(engine.clock, engine.load.entered, planner.work_clock())
+    trace = Trace(engine.clock, planner.watch(engine.load.entered, request.exact))
     candidate_count = _candidate_count(request, engine.bundle.manifest.candidate_count)
 
-    user = trace.run(Stage.LOOK_UP, 1, lambda: way.look_up.look_up(request, deadline), lambda _: 1)
+    user = way.look_up.look_up(request, deadline)
+    trace.end(Stage.LOOK_UP, 1, 1)
     restriction = way.retriever.restrict(request.filter, user)
-    worked_s = planner.work_clock()
     first_plan = planner.begin(candidate_count, request.page_size, request.exact, terms)
-    answer = trace.run(
-        Stage.RETRIEVE,
-        len(engine.creators),
-        lambda: way.retriever.retrieve(user.embedding, first_plan.retrieve_count, restriction, request.exact, deadline),
-        lambda a: len(a.found),
-    )
-    retrieve_work_s = planner.work_clock() - worked_s
+    retrieve_count = first_plan.retrieve_count
+    trace.begin()
+    answer = way.retriever.retrieve(user.embedding, retrieve_count, restriction, request.exact, deadline)
+    found_count = len(answer.found)
+    trace.end(Stage.RETRIEVE, len(engine.creators), found_count)
     terms.check("rank")
-    kept, removed = trace.run(Stage.FILTER, len(answer.found), lambda: restriction.split(answer.found), lambda halves: len(halves[0]))
-    wanted, surplus = _cut(kept, first_plan.retrieve_count)
-    if first_plan.retrieve_count < candidate_count and len(wanted) == first_plan.retrieve_count:  # fewer because fewer exist is no rung
-        trace.degrade(Stage.RETRIEVE, first_plan.reason, candidate_count, first_plan.retrieve_count)
-    plan = planner.again(first_plan, len(wanted), request.exact, terms)
-    ranked, ranked_count = trace.run(
-        Stage.RANK, len(wanted), lambda: way.rank.rank(user, wanted, request.page_size, plan, terms, trace), lambda pair: len(pair[0])
-    )
-    slate = trace.run(Stage.COMPOSE, len(ranked), lambda: _keep_in_reserve(way.composer.compose(ranked, request.page_size), surplus), len)
+    kept, removed = restriction.split(answer.found)
+    wanted, surplus = _cut(kept, retrieve_count)
+    wanted_count, removed_count = len(wanted), len(removed)
+    trace.end(Stage.FILTER, found_count, found_count - removed_count)
+    if retrieve_count < candidate_count and wanted_count == retrieve_count:  # fewer because fewer exist is no rung
+        trace.degrade(Stage.RETRIEVE, first_plan.reason, candidate_count, retrieve_count)
+    plan = planner.again(first_plan, wanted_count, request.exact, terms)
+    trace.begin()
+    ranked, ranked_count = way.rank.rank(user, wanted, request.page_size, plan, terms, trace)
+    trace.end(Stage.RANK, wanted_count, len(ranked))
+    slate = _keep_in_reserve(way.composer.compose(ranked, request.page_size), surplus)
+    trace.end(Stage.COMPOSE, wanted_count, len(slate))
 
-    if len(slate) + slate.reserve_count + len(removed) != len(answer.found):
-        raise StageFailure(f"{len(answer.found)} rows were retrieved, {len(slate)} served, {slate.reserve_count} in reserve, {len(removed)} removed")
+    if len(slate.considered) + removed_count != found_count:
+        raise StageFailure(f"{found_count} rows were retrieved, {len(slate.considered)} kept, {removed_count} removed")
     return Recommended(
         slate=slate,
         removed=removed,
@@ -122,7 +123,7 @@ def recommend(engine: Engine, request: RecommendRequest, terms: Terms) -> Recomm
         retrieval_method=answer.method,
         retrieved_count=len(answer.found),
         ranked_count=ranked_count,
-        duration_s=planner.learn(trace, first_plan, request.exact, retrieve_work_s),
+        duration_s=planner.learn(trace, first_plan, request.exact),
     )
 
 

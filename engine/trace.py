@@ -1,39 +1,55 @@
-"""The wrapper around every stage: timing, counting, the row law and the list of rungs taken, so that stage authors write no telemetry."""
+"""What is noted around every stage: timing, counting, the row law and the list of rungs taken, so that stage authors write no telemetry."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sized
-from typing import TypeVar
+from collections.abc import Sized
 
 from domain.candidates import Ranked
 from domain.deadline import Clock
 from domain.errors import StageFailure
 from domain.slate import Degradation, DegradationReason, Stage, StageRecord
 
-Output = TypeVar("Output")
-
 
 class Trace:
-    """What happened to one request so far. Belongs to the thread of the request; made anew for each.
+    """What happened to one request so far. Belongs to the thread of the request; made anew for each."""
 
-    rank_work_s: processor time of the ranker's calls, as who makes them adds up.
-    """
+    __slots__ = ("_begun_s", "_begun_work_s", "_clock", "_started_s", "_started_work_s", "_work_clock", "_work_s", "degradations", "records")
 
-    __slots__ = ("_clock", "_started_s", "degradations", "entered", "rank_work_s", "records", "worked_s")
-
-    def __init__(self, clock: Clock, entered: int = 0, worked_s: float = 0.0) -> None:
-        """entered: how many requests had come until now, this one included. worked_s: processor time of the thread at the start of this one."""
-        self._clock, self.entered, self.worked_s, self.rank_work_s = clock, entered, worked_s, 0.0
-        self._started_s = clock()
+    def __init__(self, clock: Clock, work_clock: Clock | None = None) -> None:
+        """work_clock: processor time of the thread, for requests from which something is learned; it costs a system call each time."""
+        self._clock, self._work_clock = clock, work_clock
+        self._started_s = self._begun_s = clock()
+        self._started_work_s = self._begun_work_s = work_clock() if work_clock else 0.0
         self.records: list[StageRecord] = []
         self.degradations: list[Degradation] = []
+        self._work_s: dict[Stage, float] = {}
 
-    def run(self, stage: Stage, input_count: int, work: Callable[[], Output], count: Callable[[Output], int]) -> Output:
-        """Run one stage and record how long it took and how many rows came out. What it raises goes through, unrecorded."""
-        started_s = self._clock()
-        output = work()
-        self.records.append(StageRecord(stage, self._clock() - started_s, input_count, count(output)))
-        return output
+    @property
+    def watched(self) -> bool:
+        """Whether processor time is noted."""
+        return self._work_clock is not None
+
+    def begin(self) -> None:
+        """A stage begins here; without it, it began where the last one ended."""
+        self._begun_s = self._clock()
+        if self._work_clock is not None:
+            self._begun_work_s = self._work_clock()
+
+    def end(self, stage: Stage, input_count: int, output_count: int) -> None:
+        """It is over: record how long it took. One that raises stays unrecorded."""
+        begun_s, self._begun_s = self._begun_s, self._clock()
+        self.records.append(StageRecord(stage, self._begun_s - begun_s, input_count, output_count))
+        if self._work_clock is not None:
+            begun_work_s, self._begun_work_s = self._begun_work_s, self._work_clock()
+            self._work_s[stage] = self._begun_work_s - begun_work_s
+
+    def worked_s(self, stage: Stage) -> float:
+        """Processor time of a stage; 0 when it has not run, or is not watched."""
+        return self._work_s.get(stage, 0.0)
+
+    def total_work_s(self) -> float:
+        """Processor time since the trace was made; 0 where it is not watched."""
+        return self._work_clock() - self._started_work_s if self._work_clock is not None else 0.0
 
     def elapsed_s(self) -> float:
         """Seconds since the trace was made."""
@@ -53,8 +69,8 @@ class Trace:
 
 def check_row_law(ranked: Ranked, given: Sized, top_count: int) -> None:
     """A ranker returns as many scores as it got rows, and enough of the order. Raises StageFailure."""
-    wanted = len(given)
-    if len(ranked) != wanted or len(ranked.scores) != wanted:
-        raise StageFailure(f"the ranker was given {wanted} rows and returned {len(ranked.scores)} scores")
-    if not min(top_count, wanted) <= len(ranked.order) <= wanted:
-        raise StageFailure(f"the ranker ordered {len(ranked.order)} of {wanted} rows, {min(top_count, wanted)} were wanted")
+    wanted, scored, ordered = len(given), len(ranked.scores), len(ranked.order)
+    if scored != wanted or len(ranked) != wanted:
+        raise StageFailure(f"the ranker was given {wanted} rows and returned {scored} scores")
+    if not min(top_count, wanted) <= ordered <= wanted:
+        raise StageFailure(f"the ranker ordered {ordered} of {wanted} rows, {min(top_count, wanted)} were wanted")

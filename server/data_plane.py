@@ -19,7 +19,6 @@ from server.rpc.encode import ResponseEncoder
 from server.rpc.health import SERVICE as HEALTH
 from server.rpc.health import Health
 from server.rpc.options import server_options
-from server.rpc.outermost import unary
 from server.rpc.pulse import Pulse
 from server.rpc.reception import Reception
 from server.rpc.recommend import RecommendHandler, Recorder
@@ -50,8 +49,9 @@ class DataPlane:
         self._server = grpc.server(cast("ThreadPoolExecutor", Reception(self._desk)), options=server_options(share_port=True))
         self._access_log = AccessLog(settings.access_logs_per_s, assignment.user_hash_key, time.monotonic)
         self._stopped = threading.Event()
-        behavior = unary(self._handler(engine).recommend_creators)
-        method: grpc.RpcMethodHandler[Any, Any] = grpc.unary_unary_rpc_method_handler(behavior, deserialize, None)  # answers come serialised
+        # The desk calls the method, not grpcio: with a ticket, for a serialised answer.
+        behavior = cast("Any", self._handler(engine).recommend_creators)
+        method: grpc.RpcMethodHandler[Any, Any] = grpc.unary_unary_rpc_method_handler(behavior, deserialize, None)
         services = [grpc.method_handlers_generic_handler(SERVICE, {METHOD: method})]
         services.append(grpc.method_handlers_generic_handler(HEALTH, self._health.handlers()))
         if self._reflection:

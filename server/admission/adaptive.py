@@ -16,11 +16,12 @@ from server.admission.ticket import Ticket
 RATE_MEMORY_S = 0.5  # the line tells of a spike at once; this tells of what lasts
 STANDING_S = 0.1  # a line that was never empty for so long is no burst any more
 BURST = 5  # so many times `max_queue_s` may wait for that long
+PATIENT = 10  # times `max_queue_s`: who allows that much is served in full until a line stands, at whatever rate calls come
 LEAST_LEFT = 0.05  # of the processor is assumed for batch calls even where interactive ones take all of it
 AIM = 0.5  # of `max_queue_s`: where a line that stands is brought back to
 HELD = 0.9  # answers take up to a tenth longer than they are planned to
 LOOKED_AT = 8  # of those that wait, when their shares are worked out
-GOOD_FOR_S = 0.005  # what follows from rates, which move a hundred times slower, is worked out anew after that
+GOOD_FOR_S = 0.02  # what follows from rates and costs, which take half a second to move, is worked out anew after that
 FIRST_EDGE_S = 0.0003  # around an answer: decode, encode, gRPC; until it was measured
 POLLING_S = 0.0001  # of that on the polling thread, which nobody measures
 MOST_EDGE_S = 0.005
@@ -47,7 +48,18 @@ class Pressure:
     room_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What answers were expected to take at `made_s`: full ones, the least useful ones, and the smallest that load alone may make. Seconds."""
+
+    made_s: float
+    full_s: float
+    least_s: float
+    floor_s: float
+
+
 _NO_PRESSURE = Pressure(-math.inf, math.inf, math.inf)
+_UNKNOWN = Expected(-math.inf, 0.0, 0.0, 0.0)
 
 
 class AdaptivePolicy:
@@ -66,6 +78,7 @@ class AdaptivePolicy:
         self._edge_s = FIRST_EDGE_S
         self._refusing = False  # by the last decision; while False, headers are let pass without a look
         self._pressures = [_NO_PRESSURE, _NO_PRESSURE]  # interactive, batch
+        self._last_expected = _UNKNOWN
         self._saved_s = [0.0, 0.0]  # of the shares of the same, what their calls could not use
 
     def open_to(self, now_s: float, deadline_s: float) -> bool:
@@ -95,24 +108,24 @@ class AdaptivePolicy:
 
     def start(self, now_s: float, ticket: Ticket) -> bool:
         """Give it its share; False when not even the least answer fits any more."""
-        left_s = ticket.deadline_s - now_s
-        waited = now_s - ticket.arrived_s > self._costs.least_s  # who came just now is the engine's to judge: it may know better than these costs
+        left_s, expected = ticket.deadline_s - now_s, self._expected(now_s)
+        waited = now_s - ticket.arrived_s > expected.least_s  # who came just now is the engine's to judge: it may know better than these costs
         ticket.allowance_s = self._allowance_s(now_s, ticket.batch)
         ticket.share_s = self._pressures[ticket.batch].share_s
         ticket.started_s = now_s
-        expected_s = min(ticket.allowance_s, self._costs.full_s, max(left_s, 0.0)) + self._edge_s
+        expected_s = min(ticket.allowance_s, expected.full_s, max(left_s, 0.0)) + self._edge_s
         ticket.expected_end_s = now_s + expected_s
         ticket.short = expected_s <= SHORT_S
-        return left_s > (self._costs.least_s if waited else 0.0)
+        return left_s > (expected.least_s if waited else 0.0)
 
     def finish(self, now_s: float, ticket: Ticket) -> None:
         """Learn what lies around the answers, and how many may run."""
         duration_s = now_s - ticket.started_s
         if ticket.engine_s > 0.0:
-            edge_s = min(MOST_EDGE_S, duration_s - ticket.engine_s + POLLING_S)
+            edge_s = min(MOST_EDGE_S, max(0.0, duration_s - ticket.engine_s) + POLLING_S)
             self._edge_s += (edge_s - self._edge_s) / EDGE_MEMORY
             saved_s = self._saved_s[ticket.batch] + ticket.share_s - ticket.engine_s
-            self._saved_s[ticket.batch] = min(self._costs.full_s, max(0.0, saved_s))
+            self._saved_s[ticket.batch] = min(self._expected(now_s).full_s, max(0.0, saved_s))
             self._running.note(duration_s, self._line.running, len(self._line))
         else:  # refused for what it asked, or dropped: no work, so no reason for others to get less
             (self._batch if ticket.batch else self._interactive).take_back(now_s)
@@ -120,23 +133,24 @@ class AdaptivePolicy:
     def gauges(self, now_s: float) -> Gauges:
         """For whoever watches; the allowance is that of an interactive call that would start now."""
         allowance_s = self._allowance_s(now_s, batch=False)
-        share = 1.0 if math.isinf(allowance_s) else min(1.0, allowance_s / max(self._costs.full_s, 1e-9))
+        share = 1.0 if math.isinf(allowance_s) else min(1.0, allowance_s / max(self._expected(now_s).full_s, 1e-9))
         return Gauges(len(self._line), self._running.calls, self._interactive.per_s(now_s), self._batch.per_s(now_s), share)
 
     def _fits(self, now_s: float, deadline_s: float, batch: bool) -> bool:
         line, limits = self._line, self._limits
-        waiting, places = line.waiting(batch), self._running.calls
-        if not len(line) and line.running < places:
+        places = self._running.calls
+        if line.empty and line.running < places:
             return True
-        least_s, left = self._costs.least_s + self._edge_s, self._left(now_s) if batch else 1.0
+        waiting, expected = line.waiting(batch), self._expected(now_s)
+        least_s, left = expected.least_s + self._edge_s, self._left(now_s) if batch else 1.0
         wait_s = (line.rest_s(now_s) + line.ahead_of(deadline_s, batch) * least_s) / (places * left)
         if len(line) >= limits.most_waiting or now_s + wait_s + least_s > deadline_s:
             return False
         patience_s = limits.max_queue_s * left * (1 if line.standing_s(now_s, batch) > STANDING_S else BURST)
-        return waiting * (self._floor_s() + self._edge_s) <= patience_s * places
+        return waiting * (expected.floor_s + self._edge_s) <= patience_s * places
 
     def _allowance_s(self, now_s: float, batch: bool) -> float:
-        costs, edge_s, cores, line = self._costs, self._edge_s, self._limits.cores, self._line
+        expected, edge_s, cores, line = self._expected(now_s), self._edge_s, self._limits.cores, self._line
         pressure = self._pressures[batch]
         if not pressure.made_s <= now_s < pressure.made_s + GOOD_FOR_S:
             self._pressures[batch] = pressure = self._pressure(now_s, batch)
@@ -147,23 +161,34 @@ class AdaptivePolicy:
                 share_s = min(share_s, AIM * self._limits.max_queue_s * cores / (1 + waiting) - edge_s)
         else:
             share_s += self._saved_s[batch]
-        share_s = max(share_s, self._floor_s())
-        allowance_s = min(share_s, max(room_s, costs.least_s))
-        return math.inf if allowance_s >= costs.full_s else allowance_s
+        allowance_s = min(max(share_s, expected.floor_s), max(room_s, expected.least_s))
+        return math.inf if allowance_s >= expected.full_s else allowance_s
 
     def _pressure(self, now_s: float, batch: bool) -> Pressure:
-        edge_s, floor_s, cores = self._edge_s, self._floor_s(), self._limits.cores
+        edge_s, expected, cores = self._edge_s, self._expected(now_s), self._limits.cores
         interactive = self._interactive.per_s(now_s)
         rate, processor = (self._batch.per_s(now_s), cores * self._left(now_s)) if batch else (interactive, cores)
-        let_in_per_s = min(interactive, cores / (floor_s + edge_s))  # the others are refused, and need no room
-        room_s = HELD * newcomers_room_s(self._budget.budget_s - edge_s, let_in_per_s, self._costs.least_s + edge_s)
-        return Pressure(now_s, rate_share_s(processor, rate, edge_s, self._budget.budget_s), room_s)
+        let_in_per_s = min(interactive, cores / (expected.floor_s + edge_s))  # the others are refused, and need no room
+        room_s = HELD * newcomers_room_s(self._budget.budget_s - edge_s, let_in_per_s, expected.least_s + edge_s)
+        return Pressure(now_s, self._rate_share_s(processor, rate), room_s)
 
-    def _floor_s(self) -> float:
-        return max(self._costs.least_s, self._limits.floor * self._costs.full_s)
+    def _rate_share_s(self, processor: float, rate: float) -> float:
+        """Calls in a closed loop come as fast as they are answered: smaller answers for them would only bring more of them. Where a line harms
+        nobody, it is the better judge."""
+        if self._budget.budget_s >= PATIENT * self._limits.max_queue_s:
+            return math.inf
+        return rate_share_s(processor, rate, self._edge_s, self._budget.budget_s)
+
+    def _expected(self, now_s: float) -> Expected:
+        last = self._last_expected
+        if not last.made_s <= now_s < last.made_s + GOOD_FOR_S:
+            full_s, least_s = self._costs.full_s, self._costs.least_s
+            self._last_expected = last = Expected(now_s, full_s, least_s, max(least_s, self._limits.floor * full_s))
+        return last
 
     def _left(self, now_s: float) -> float:
         """The share of the processor that interactive calls leave."""
         rate, cores, budget_s = self._interactive.per_s(now_s), self._limits.cores, self._budget.budget_s
-        each_s = min(self._costs.full_s, max(self._floor_s(), rate_share_s(cores, rate, self._edge_s, budget_s))) + self._edge_s
+        expected = self._expected(now_s)
+        each_s = min(expected.full_s, max(expected.floor_s, rate_share_s(cores, rate, self._edge_s, budget_s))) + self._edge_s
         return max(LEAST_LEFT, 1.0 - rate * each_s / (use(cores, rate, budget_s) * cores))

@@ -32,6 +32,11 @@ class WaitingLine:
     def __len__(self) -> int:
         return len(self._interactive) + len(self._batch)
 
+    @property
+    def empty(self) -> bool:
+        """Whether nobody waits."""
+        return not (self._interactive or self._batch)
+
     def waiting(self, batch: bool) -> int:
         """How many of that kind wait."""
         return len(self._batch if batch else self._interactive)
@@ -54,7 +59,7 @@ class WaitingLine:
 
     def take(self) -> Ticket | None:
         """The call that runs next; None when nobody waits, or as many run as may."""
-        if not len(self):
+        if not (self._interactive or self._batch):
             return None
         if self._running and not self._room():
             return None

@@ -135,7 +135,7 @@ class AdmissionDesk:
                 self._meter.refuse(RefusalReason.CANCELED)
             elif in_time:
                 self._meter.begin(now_s - ticket.arrived_s)
-                call.answer(ticket)
+                call.reply(ticket)
             else:
                 self._meter.refuse(RefusalReason.EXPIRED_WAITING)
                 call.refuse(self._late)

@@ -7,8 +7,6 @@ import time
 from dataclasses import dataclass
 from typing import Protocol
 
-import grpc
-
 from domain.deadline import Clock, Deadline
 from domain.errors import RequestError
 from domain.request import RecommendRequest
@@ -19,7 +17,7 @@ from server.admission.ticket import Ticket
 from server.rpc.decode import MAX_REQUEST_ID_BYTES, decode_request
 from server.rpc.encode import ResponseEncoder
 from server.rpc.errors import Status, status_of
-from server.rpc.outermost import Refused, defect
+from server.rpc.outermost import defect
 from server.rpc.pulse import Pulse
 from server.rpc.reading import Undecodable
 from server.telemetry.access_log import AccessLog, Call
@@ -53,18 +51,18 @@ class RecommendHandler:
         self._recorder = recorder
         self._clock = clock
 
-    def recommend_creators(self, ticket: Ticket, _context: grpc.ServicerContext) -> bytes:
-        """The serialised response, or Refused with a canonical code. Counts and logs every call, however it ends."""
+    def recommend_creators(self, ticket: Ticket) -> bytes | Status:
+        """The serialised response, or the status of a call that has none; never raises. Counts and logs every call, however it ends."""
         call = Call(ticket.started_s)
         self._recorder.pulse.begin(call.arrived_s)
+        outcome: bytes | Status
         try:
-            response = self._answer(call, ticket)
+            outcome = self._answer(call, ticket)
             call.code, call.code_name = 0, "OK"
-        except BaseException as problem:  # noqa: BLE001  # whatever it was, it is counted under the code that the caller gets
-            raise Refused(_status(problem, call)) from None
-        finally:
-            self._record(call)
-        return response
+        except BaseException as problem:  # noqa: BLE001  # an answer is owed, whatever it was: under the code that it is counted under
+            outcome = _status(problem, call)
+        self._record(call)
+        return outcome
 
     def _answer(self, call: Call, ticket: Ticket) -> bytes:
         message: pb.RecommendCreatorsRequest | Undecodable = ticket.message
@@ -72,10 +70,9 @@ class RecommendHandler:
             call.request_id = message.request_id[:MAX_REQUEST_ID_BYTES]  # for the log, should it be refused
         request = decode_request(message, time.time())
         call.request_id, call.user_id = request.request_id, request.user_id
-        terms = Terms(Deadline(ticket.deadline_s, self._clock), ticket.allowance_s, ticket.active)
-        begun_s = self._clock()
+        terms = Terms(Deadline(ticket.deadline_s, self._clock), ticket.allowance_s, ticket.caller.active)
         call.answer = answer = self._engine.recommend(request, terms)
-        ticket.engine_s = self._clock() - begun_s
+        ticket.engine_s = answer.duration_s
         return self._encoder.encode(request.request_id, answer, message.view == pb.RESPONSE_VIEW_DIAGNOSTIC)  # type: ignore[union-attr]  # decoded
 
     def _record(self, call: Call) -> None:

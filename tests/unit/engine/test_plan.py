@@ -128,8 +128,8 @@ def test_a_machine_that_stalls_is_not_taken_for_requests_that_cost_more():
     wall, work = iter([0.0, 0.100] * 40), iter([0.0, 0.0002] * 40)  # of each 100 ms the thread worked for 0.2
     planner = Planner(CostModel(rest=StageCost(0.0002)), work_clock=lambda: next(work))
     for _ in range(40):
-        trace = Trace(lambda: next(wall), worked_s=planner.work_clock())
-        planner.learn(trace, Plan(200, 200, 1.0), exact=False, retrieve_work_s=0.0)
+        trace = Trace(lambda: next(wall), planner.watch(0, exact=False))
+        planner.learn(trace, Plan(200, 200, 1.0), exact=False)
     assert planner.costs.rest.typical(1) == pytest.approx(0.0002)
     assert planner.costs.rest.sure(1) >= 0.0998
 

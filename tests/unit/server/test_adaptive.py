@@ -56,6 +56,22 @@ def test_beyond_its_capacity_a_worker_goes_on_answering_at_its_full_rate(costs, 
 
 
 @pytest.mark.parametrize("costs", [LIGHT, HEAVY])
+@pytest.mark.parametrize("load", [2, 5, 10])
+def test_patient_callers_are_answered_at_its_full_rate_too(costs, load):
+    """Their answers are made smaller by the line alone."""
+    capacity, seconds = 1 / floor_s(costs), 4.0
+    outcomes = VirtualWorker(*costs).run(Stream(load * capacity, 1.0, seconds))
+    assert goodput(outcomes, seconds) >= 0.95 * capacity * bound(costs, load)
+
+
+def test_patient_callers_get_full_answers_for_as_long_as_no_line_stands():
+    """A rate of 98 % of what full answers allow, of which a share of 92 % would leave hardly anybody a full one."""
+    outcomes = VirtualWorker(*LIGHT).run(Stream(0.98 / (LIGHT[0] + EDGE_S), 5.0, 20.0))
+    assert sum(outcome.share == 1.0 for outcome in outcomes) >= 0.5 * len(outcomes)
+    assert in_time(outcomes) == 1.0
+
+
+@pytest.mark.parametrize("costs", [LIGHT, HEAVY])
 def test_at_twice_the_capacity_smaller_answers_come_before_refusals(costs):
     """Three times what full answers allow is taken whole, since the floor allows ten times as much."""
     outcomes = VirtualWorker(*costs).run(Stream(3 / (costs[0] + EDGE_S) / (2 if costs is LIGHT else 1), 0.05, 10.0))
@@ -217,7 +233,7 @@ def test_the_gauges_show_what_is_held_back():
     assert still.policy.gauges(still.now_s).allowance_share == 1.0
     for _ in range(200):
         still.policy.admits(still.now_s, still.ticket(batch=False))
-    still.now_s += 0.01
+    still.now_s += 0.02
     gauges = still.policy.gauges(still.now_s)
     assert gauges.interactive_per_s == pytest.approx(400, rel=0.05)
     assert 0.1 <= gauges.allowance_share < 0.3
