@@ -31,7 +31,7 @@ class OnnxRanker:
     ) -> None:
         self.served = served
         self.description = description
-        self._run = served.session.run
+        self._run = served.run
         self._schema = schema
         self._id_ranks = np.asarray(creators.id_ranks)
         self._fillers = tuple(RequestFiller(r, creators) for r in description.requests)
@@ -74,7 +74,7 @@ class OnnxRanker:
         if not count:
             return Ranked(candidates, np.empty(0, np.float32), np.empty(0, np.int64), self.description.form)
         # one more than wanted: whether the last one is tied decides where it stands
-        scores, best, top = self._run(self._outputs, self.feeds(user, candidates, min(top_count + 1, count), objective))
+        scores, best, top = self._run(self._outputs, self.feeds(user, candidates, min(top_count + 1, count), objective), None)
         finite = np.isfinite(scores)
         if finite.all() and not (best[1:] == best[:-1]).any():
             return Ranked(candidates, scores, top[:top_count], self.description.form)

@@ -82,11 +82,13 @@ class IndexRetriever:
     def _from_index(self, query: FloatArray, count: int, restriction: Restriction, deadline: Deadline) -> Candidates | None:
         """None where a scan is the better plan, or turned out to be."""
         overlay = self._overlay
-        affordable = self._cost_of_scan(restriction) - (0 if overlay is None else len(overlay))
-        reach = self._first_reach(query, count, restriction, affordable)
+        creator_count, restricts = len(self._exact), restriction.restricts
+        scan_cost = self.costs.of_scan(restriction.allowed_count(), creator_count) if restricts else creator_count
+        affordable = scan_cost - (0 if overlay is None else len(overlay))
+        reach = self._first_reach(query, count, restriction, affordable) if restricts else count
         for _ in range(ATTEMPTS):
-            affordable -= self.costs.of_index(self._index.effort(reach), restriction.restricts)
-            if reach >= len(self._exact) or affordable <= 0.0:
+            affordable -= self.costs.of_index(self._index.effort(reach), restricts)
+            if reach >= creator_count or affordable <= 0.0:
                 return None
             found, allowed_count = _until(self._index.retrieve(query, reach, deadline), count, restriction)
             if allowed_count >= count:
@@ -95,12 +97,12 @@ class IndexRetriever:
         return None
 
     def _first_reach(self, query: FloatArray, count: int, restriction: Restriction, affordable: float) -> int:
-        """How many of the nearest to look through first; all when the index cannot pay."""
+        """How many of the nearest to look through first, of which not all may be shown; all when the index cannot pay."""
         cheapest = self._index.effort(count)
-        if self.costs.of_index(cheapest, restriction.restricts) >= affordable:
+        if self.costs.of_index(cheapest, restricted=True) >= affordable:
             return len(self._exact)
         reach = restriction.reach(count)
-        if not restriction.restricts or self._index.effort(reach) <= SURE * cheapest:
+        if self._index.effort(reach) <= SURE * cheapest:
             return reach
         return self._sample.reach(query, count, restriction)
 
@@ -109,9 +111,6 @@ class IndexRetriever:
         if allowed_count < TELLING:
             return max(2 * reach, self._sample.reach(query, count, restriction))
         return math.ceil(OVERFETCH * reach * count / allowed_count)
-
-    def _cost_of_scan(self, restriction: Restriction) -> float:
-        return self.costs.of_scan(restriction.allowed_count(), len(self._exact))
 
     def _with_overlay(self, overlay: OverlaySource, query: FloatArray, found: Candidates, restriction: Restriction, deadline: Deadline) -> Candidates:
         """`found`, whose last is the last allowed one that is wanted, and what of the overlay is as near; as many allowed as before.

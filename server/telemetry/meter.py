@@ -94,16 +94,20 @@ class Meter:
         self._row[start + BUCKET_COUNT] += duration_s
 
     def _count(self, answer: Recommended) -> None:
-        row = self._row
-        for record in answer.records:
-            self._observe(STAGE_DURATION + (record.stage - 1) * HISTOGRAM_SIZE, record.duration_s)
+        row, slate = self._row, answer.slate
+        for stage, duration_s, _, _ in answer.records:
+            start = STAGE_DURATION + (stage - 1) * HISTOGRAM_SIZE
+            row[start + bisect_left(DURATION_BOUNDS_S, duration_s)] += 1.0
+            row[start + BUCKET_COUNT] += duration_s
         row[CREATORS + RETRIEVED] += answer.retrieved_count
         row[CREATORS + PLANNED] += answer.plan.rank_count
         row[CREATORS + RANKED] += answer.ranked_count
-        row[CREATORS + SERVED] += len(answer.slate)
-        row[CREATORS + RESERVED] += answer.slate.reserve_count
-        if len(answer.removed):
-            for reason, count in enumerate(np.bincount(answer.removed.reasons).tolist()[1:]):
+        served_count = len(slate.rows)
+        row[CREATORS + SERVED] += served_count
+        row[CREATORS + RESERVED] += len(slate.considered) - served_count
+        reasons = answer.removed.reasons
+        if len(reasons):
+            for reason, count in enumerate(np.bincount(reasons).tolist()[1:]):
                 row[REMOVED + reason] += count
         for rung in answer.degradations:
             row[DEGRADATIONS + (rung.stage - 1) * len(DegradationReason) + rung.reason - 1] += 1.0
