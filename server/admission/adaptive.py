@@ -115,15 +115,16 @@ class AdaptivePolicy:
         ticket.started_s = now_s
         expected_s = min(ticket.allowance_s, expected.full_s, max(left_s, 0.0)) + self._edge_s
         ticket.expected_end_s = now_s + expected_s
-        ticket.short = expected_s <= SHORT_S
+        ticket.short, ticket.alone = expected_s <= SHORT_S, self._line.running <= 1
         return left_s > (expected.least_s if waited else 0.0)
 
     def finish(self, now_s: float, ticket: Ticket) -> None:
         """Learn what lies around the answers, and how many may run."""
         duration_s = now_s - ticket.started_s
         if ticket.engine_s > 0.0:
-            edge_s = min(MOST_EDGE_S, max(0.0, duration_s - ticket.engine_s) + POLLING_S)
-            self._edge_s += (edge_s - self._edge_s) / EDGE_MEMORY
+            if ticket.alone and self._line.running <= 1:  # of two at a time each waits for the other
+                edge_s = min(MOST_EDGE_S, max(0.0, duration_s - ticket.engine_s) + POLLING_S)
+                self._edge_s += (edge_s - self._edge_s) / EDGE_MEMORY
             saved_s = self._saved_s[ticket.batch] + ticket.share_s - ticket.engine_s
             self._saved_s[ticket.batch] = min(self._expected(now_s).full_s, max(0.0, saved_s))
             self._running.note(duration_s, self._line.running, len(self._line))

@@ -19,13 +19,15 @@ class Ticket:
     """What is known of one call: made when it is whole, carried with it to the end. Seconds are those of one monotonic clock.
 
     arrived_s, deadline_s: when its headers were there, and when the engine must be done with it. message: the request. batch: its priority.
-    allowance_s, share_s, started_s, expected_end_s, short: set when a thread takes it; short: two of its kind may share a core.
+    allowance_s, share_s, started_s, expected_end_s, short, alone: set when a thread takes it; short: two of its kind may share a core; alone: no
+    other one ran then.
     engine_s: how long the engine took, 0 before.
     """
 
     __slots__ = (
         "_serve",
         "allowance_s",
+        "alone",
         "arrived_s",
         "batch",
         "caller",
@@ -47,7 +49,7 @@ class Ticket:
         self.message: Any = None
         self.allowance_s = self.share_s = math.inf
         self.started_s = self.expected_end_s = arrived_s
-        self.short = False
+        self.short = self.alone = False
         self.engine_s = 0.0
 
     def active(self) -> bool:
