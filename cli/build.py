@@ -40,7 +40,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     search.add_argument("--candidates", type=int, default=200, metavar="N", help="candidates that stage 1 hands on (default: %(default)s)")
     search.add_argument("--recall", type=float, default=0.95, metavar="R", help="recall of the index at that many candidates (default: %(default)s)")
     search.add_argument("--index-m", type=int, default=16, metavar="M", help="links per creator in the index (default: %(default)s)")
-    search.add_argument("--index-ef-construction", type=int, default=200, metavar="EF", help="effort while building the index (default: %(default)s)")
+    search.add_argument("--index-ef-construction", type=int, default=400, metavar="EF", help="effort while building the index (default: %(default)s)")
     ranking = parser.add_argument_group("ranking")
     ranking.add_argument(
         "--narrow", action="store_true", help="tables in float16 and dense layers in int8, where the order of the best stays the same"

@@ -62,7 +62,7 @@ class BuildOptions:
     emerging_tiers: tuple[str, ...] = ()
     ignored_columns: frozenset[str] = field(default_factory=frozenset)
     m: int = 16
-    ef_construction: int = 200
+    ef_construction: int = 400
     threads: int = os.cpu_count() or 1
     narrow: bool = False
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from threading import get_ident
@@ -19,6 +20,9 @@ from domain.terms import Terms
 from engine.chunks import Chunks
 from engine.plan import Planner
 from engine.trace import Trace, check_row_law
+
+SHORT_S = 0.001  # of calls shorter than that only those of watched requests are told to the cost model: telling costs 10 us of a served request
+ATTENTION_COUNT = 8  # but so many that follow one which took longer than it should
 
 OnFailure = Callable[[Stage, Exception], None]
 """Is told about failures that a rung caught; must not raise. Called on the thread of the request."""
@@ -52,7 +56,7 @@ class RankWithin:
             while chunks.ranked_count < kept_count and (count := self.planner.next_chunk(plan, chunks.ranked_count, kept_count, terms.deadline)):
                 if chunks.ranked_count:
                     terms.check_active("rank the next chunk")
-                chunks.add(self._run(user, chunks.next(count), top_count, plan, terms.deadline))
+                chunks.add(self._run(user, chunks.next(count), top_count, plan, terms.deadline, trace.watched))
         except RequestError:
             raise
         except Exception as failure:  # noqa: BLE001 - whatever a ranker raises, the answer degrades and says so
@@ -68,17 +72,21 @@ class RankWithin:
         self._name_rungs(ranked.scores[: chunks.ranked_count], trace)
         return ranked, chunks.ranked_count
 
-    def _run(self, user: User, chunk: Candidates, top_count: int, plan: Plan, deadline: Deadline) -> Ranked:
+    def _run(self, user: User, chunk: Candidates, top_count: int, plan: Plan, deadline: Deadline, watched: bool) -> Ranked:
         """One native call, which the cost model hears of."""
-        cost, clock, work_clock, thread = self.planner.costs.rank, deadline.clock, self.planner.work_clock, get_ident()
-        started_s, worked_s = clock(), work_clock()
+        cost, clock, thread, count = self.planner.costs.rank, deadline.clock, get_ident(), len(chunk)
+        work_clock = self.planner.work_clock if watched or cost.attention or cost.typical(count) > SHORT_S else None
+        started_s, worked_s = clock(), work_clock() if work_clock else 0.0
         cost.under_way[thread] = (started_s, plan.sure_s)
         try:
             ranked = self.ranker.rank(user, chunk, top_count, self.objective, deadline)
         finally:
             del cost.under_way[thread]
-        work_s, count = work_clock() - worked_s, len(chunk)
-        cost.observe(count, plan.running_count, clock() - started_s, work_s)
+        if work_clock:
+            work_s = work_clock() - worked_s
+            cost.observe(count, plan.running_count, clock() - started_s, work_s)
+        elif clock() - started_s > plan.sure_s:
+            cost.attention = ATTENTION_COUNT
         check_row_law(ranked, chunk, top_count)
         return ranked
 
@@ -87,6 +95,6 @@ class RankWithin:
         count = len(scores)
         if self.fell_back:
             trace.degrade(Stage.RANK, DegradationReason.FALLBACK_PROVIDER, count, count)
-        finite_count = int(np.count_nonzero(np.isfinite(scores)))
-        if finite_count < count:
+        if math.isnan(scores.min()):  # which it is where any score is
+            finite_count = int(np.count_nonzero(np.isfinite(scores)))
             trace.degrade(Stage.RANK, DegradationReason.RANKER_NONFINITE, count, finite_count)

@@ -18,6 +18,7 @@ from retrieval.description import COSINE, INDEX_FILE, IndexDescription
 from retrieval.exact_source import ExactSource
 from retrieval.graph import describe, grow
 from retrieval.hnsw_file import check_index_file, check_vectors
+from retrieval.hnsw_layout import near_order, rewrite, vectors_of
 from retrieval.options import IndexOptions
 from retrieval.queries import sample_queries
 from retrieval.reduction import choose_reduction
@@ -57,20 +58,23 @@ def build_index(
 
 
 def _save(index: hnswlib.Index, path: Path) -> None:
-    """Write durably. hnswlib reports no error of its own (a full disk, say), so the size is compared; the caller reads the file again."""
-    unfinished = path.with_suffix(".unfinished")
+    """Write durably, laid out for the cache. hnswlib reports no error of its own (a full disk, say), so the size is compared; the caller reads the
+    file again."""
+    unfinished, laid_out = path.with_suffix(".unfinished"), path.with_suffix(".laid-out")
     try:
         index.save_index(str(unfinished))
         written, wanted = unfinished.stat().st_size, int(index.index_file_size())
         if written != wanted:
             raise OutputNotWritable(path, f"{written} of {wanted} bytes were written; is the disk full?")
-        with unfinished.open("rb") as file:
+        rewrite(unfinished, laid_out, near_order(vectors_of(unfinished)[0]))
+        with laid_out.open("rb") as file:
             os.fsync(file.fileno())
-        unfinished.replace(path)
+        laid_out.replace(path)
     except (OSError, RuntimeError) as error:
         raise OutputNotWritable(path, f"cannot be written ({error})") from error
     finally:
         unfinished.unlink(missing_ok=True)
+        laid_out.unlink(missing_ok=True)
 
 
 def _tuned(probe: Probe, path: Path, recall: float, progress: Progress) -> IndexDescription:

@@ -3,52 +3,28 @@
 hnswlib trusts its file: a changed byte in it ends in a crash, a hang or a search through foreign memory. This check proves in NumPy that every
 offset, level, count, neighbour and label is within range, so that nothing a search follows leads out of the index. What it cannot see (a
 neighbour swapped for another, a changed vector) is harmless to the process, and is what the manifest's sha256 is for.
-
-Layout (hnswlib 0.8.0, little endian): header; per element [neighbour count u32, M0 neighbours u32, vector f32, label u64]; then per element
-the byte length of its upper levels u32, followed by those levels from 1 up, each [neighbour count u32, M neighbours u32].
 """
 
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from domain.arrays import AnyArray, BoolArray, FloatArray, RowArray
+from domain.arrays import AnyArray, BoolArray, FloatArray
 from domain.errors import ArtifactError, ArtifactReason
 from retrieval.copies import read_copies
 from retrieval.description import IndexDescription
+from retrieval.hnsw_format import HEADER, Words, element_of, upper_records
 from retrieval.vectors import index_vectors
-
-Words = NDArray[np.uint32]
 
 BLOCK_ROWS = 1 << 14
 """Elements checked at a time: some 6 MB at 64 dimensions, so that the passes over one block find it in the cache."""
 
 SAMPLED_ROWS = 1024
 """Vectors compared with the embeddings: another catalogue, metric or padding differs in nearly all of them."""
-
-HEADER = np.dtype(
-    [
-        ("level0_offset", "<u8"),
-        ("max_elements", "<u8"),
-        ("count", "<u8"),
-        ("element_size", "<u8"),
-        ("label_offset", "<u8"),
-        ("vector_offset", "<u8"),
-        ("max_level", "<i4"),
-        ("entry_point", "<u4"),
-        ("max_m", "<u8"),
-        ("max_m0", "<u8"),
-        ("m", "<u8"),
-        ("level_factor", "<f8"),
-        ("ef_construction", "<u8"),
-    ]
-)
 
 MAX_LEVEL = 64
 """Levels are drawn as -ln(u) / ln(M) with u of 53 bits: at most 53 for the sparsest graph, M = 2."""
@@ -65,7 +41,7 @@ class _Header:
 
     @property
     def element(self) -> np.dtype[np.void]:
-        return np.dtype([("count", "<u4"), ("neighbours", "<u4", (2 * self.m,)), ("vector", "<f4", (self.dimension_count,)), ("label", "<u8")])
+        return element_of(self.m, self.dimension_count)
 
     @property
     def upper_start(self) -> int:
@@ -180,7 +156,10 @@ def _check_upper_levels(path: Path, header: _Header, size: int) -> None:
     word_count = (size - header.upper_start) // 4
     words = np.asarray(np.memmap(path, "<u4", "r", header.upper_start, (word_count,)))
     record = header.m + 1
-    owners, starts, heights = _upper_records(path, words, header, record)
+    try:
+        owners, starts, heights = upper_records(words, header.count, header.m, header.max_level)
+    except ValueError as problem:
+        raise _corrupt(path, str(problem)) from None
     levels = np.zeros(header.count, np.int64)
     levels[owners] = heights
     if levels.max() != header.max_level or levels[header.entry_point] != header.max_level:
@@ -194,27 +173,6 @@ def _check_upper_levels(path: Path, header: _Header, size: int) -> None:
         listed = neighbours[np.arange(header.m) < words[at][:, None]]
         if (levels[listed] < level).any():
             raise _corrupt(path, f"a neighbour on level {level} does not reach that level")
-
-
-def _upper_records(path: Path, words: Words, header: _Header, record: int) -> tuple[RowArray, RowArray, RowArray]:
-    """(elements above level 0, the word where their levels start, how many levels). Walks from one to the next: elements on level 0 alone are
-    runs of zeros, which are skipped at once."""
-    places = np.flatnonzero(words)
-    values, nonzero = words[places].tolist(), places.tolist()
-    found: list[tuple[int, int, int]] = []
-    element = place = known = 0
-    while (known := bisect_left(nonzero, place, known)) < len(nonzero):
-        element += nonzero[known] - place
-        height, rest = divmod(values[known], 4 * record)
-        place = nonzero[known] + 1 + height * record
-        if rest or element >= header.count or height > header.max_level or place > len(words):
-            raise _corrupt(path, f"element {element} has {values[known]} bytes of upper levels")
-        found.append((element, nonzero[known] + 1, height))
-        element += 1
-    if element + len(words) - place != header.count:
-        raise _corrupt(path, f"ends after {element + len(words) - place} of {header.count} elements")
-    owners, starts, heights = np.array(found, np.int64).reshape(-1, 3).T
-    return owners, starts, heights
 
 
 def _corrupt(path: Path, text: str) -> ArtifactError:

@@ -19,7 +19,7 @@ class IndexOptions:
 
     space: str
     m: int = 16
-    ef_construction: int = 200
+    ef_construction: int = 400
     candidate_count: int = 200
     recall: float = 0.95
     threads: int = 1

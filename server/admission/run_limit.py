@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from domain.deadline import Clock
 
 TOLERANCE = 1.5  # calls may get slower by so much before fewer of them run
@@ -29,7 +31,7 @@ class RunLimit:
         self._wanted_s, self._clock = wanted_s, clock
         self._limit = float(least)
         self._long_s = 0.0
-        self._looked_at_s, self._had_wanted_s = clock(), wanted_s()
+        self._looked_at_s, self._had_wanted_s = -math.inf, 0.0
 
     @property
     def calls(self) -> int:
@@ -49,8 +51,13 @@ class RunLimit:
         self._limit = min(float(self.most), max(float(self.least), self._limit + by))
 
     def _step(self, waiting: int) -> float:
-        """Where the use of the processor since the last look moves the limit to."""
+        """Where the use of the processor since the last look moves the limit to. Where it could not move, nobody looks."""
+        if not waiting and self._limit <= self.least:
+            self._looked_at_s = -math.inf
+            return 0.0
         now_s = self._clock()
+        if math.isinf(self._looked_at_s):
+            self._looked_at_s, self._had_wanted_s = now_s, self._wanted_s()
         passed_s = now_s - self._looked_at_s
         if passed_s < LOOK_S:
             return 0.0

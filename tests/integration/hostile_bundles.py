@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from retrieval.hnsw_file import HEADER
+from retrieval.hnsw_format import HEADER
 
 MANIFEST = "manifest.json"
 INDEX = "indexes/default/hnsw.bin"

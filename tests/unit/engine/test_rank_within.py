@@ -247,3 +247,39 @@ def test_every_candidate_keeps_its_place_in_the_row_law_whatever_the_time(count,
     assert len(set(ranked.order.tolist())) == len(ranked.order)
     scored = int(np.isfinite(ranked.scores).sum())
     assert [d.served_count for d in degradations] == ([scored] if scored < count else [])
+
+
+class Counting(StageCost):
+    """Counts what it is told."""
+
+    told_count = 0
+
+    def observe(self, count, running, actual_s, work_s):
+        super().observe(count, running, actual_s, work_s)
+        self.told_count += 1
+
+
+def test_short_calls_are_observed_where_the_request_is_watched_or_one_just_took_too_long():
+    clock, cost, step_s = [0.0], Counting(0.0, 1e-6), [1e-5]
+
+    class Stepping(ReversingRanker):
+        def rank(self, *arguments):
+            clock[0] += step_s[0]
+            return super().rank(*arguments)
+
+    def now():
+        return clock[0]
+
+    planner = Planner(CostModel(rank=cost), work_clock=now)
+    within = RankWithin(Stepping(), SimilarityOrder(), planner, {}, ID_RANKS, lambda *_: None)
+
+    def rank(watched):
+        trace = Trace(now, now if watched else None)
+        within.rank(USER, candidates(10), 5, Plan(10, 10, 1.0, sure_s=1e-4), Terms(Deadline.after(1.0, now)), trace)
+        return cost.told_count
+
+    assert [rank(False), rank(True), rank(False)] == [0, 1, 1]
+    step_s[0] = 1e-3
+    assert rank(False) == 1  # too long: from here on every call is looked at
+    step_s[0] = 1e-5
+    assert [rank(False) for _ in range(10)] == [2, 3, 4, 5, 6, 7, 8, 9, 9, 9]

@@ -12,7 +12,8 @@ import pytest
 
 from domain.errors import ArtifactError, ArtifactReason
 from retrieval.hnsw_build import IndexOptions, build_index
-from retrieval.hnsw_file import HEADER, check_index_file
+from retrieval.hnsw_file import check_index_file
+from retrieval.hnsw_format import HEADER
 from retrieval.open import check_index
 from tests.unit.retrieval.world import Counting, clustered, creators_of
 
