@@ -64,8 +64,7 @@ def test_neighbours_lie_close(tmp_path):
     vectors = clustered(1, 5_000, DIMENSION_COUNT)
     path, moved = as_added(tmp_path / "a.bin", vectors), tmp_path / "b.bin"
     rewrite(path, moved, near_order(vectors_of(path)[0]))
-    assert steps(path) > 500
-    assert steps(moved) < 100
+    assert steps(moved) < steps(path) / 3
 
 
 @pytest.mark.parametrize("vectors", [np.ones((1_000, 4), np.float32), np.zeros((1_000, 4), np.float32), np.eye(400, dtype=np.float32)])
