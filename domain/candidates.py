@@ -54,7 +54,7 @@ class Candidates:
     @classmethod
     def empty(cls) -> Candidates:
         """No candidates."""
-        return cls.of(np.empty(0, np.int64), np.empty(0, np.float32), Source.INDEX)
+        return _NO_CANDIDATES
 
     @classmethod
     def of(cls, rows: RowArray, similarities: FloatArray, source: Source) -> Candidates:
@@ -80,7 +80,7 @@ class Removed:
     @classmethod
     def none(cls) -> Removed:
         """Nothing was removed."""
-        return cls(np.empty(0, np.int64), np.empty(0, np.uint8))
+        return _NOTHING_REMOVED
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -89,6 +89,10 @@ class Removed:
         """Removed rows by the lower-case name of the filter."""
         values, counts = np.unique(self.reasons, return_counts=True)
         return {RemovalReason(int(v)).name.lower(): int(c) for v, c in zip(values, counts, strict=True)}
+
+
+_NO_CANDIDATES = Candidates.of(np.empty(0, np.int64), np.empty(0, np.float32), Source.INDEX)
+_NOTHING_REMOVED = Removed(np.empty(0, np.int64), np.empty(0, np.uint8))
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ WIDEST_EFFORT = 4
 LADDER_STEP = 1.4
 """Each rung spends this much more effort than the one before; bisection between the last two rungs finds the rest."""
 
-FINENESS = 0.05
+FINENESS = 0.02
 """Bisection ends when the two efforts are this close: recall moves by tenths of a point there."""
 
 STANDARD_ERRORS = 2.0

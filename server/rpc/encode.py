@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 from google.protobuf.duration_pb2 import Duration
 
 from domain.arrays import RowArray
@@ -11,20 +12,19 @@ from domain.columns import Creators
 from domain.diagnosis import Diagnosis
 from domain.slate import Plan, Recommended
 from earshot.v1 import recommendation_service_pb2 as pb
+from server.rpc.uniform_rows import UniformRows
 
 Diagnose = Callable[[Recommended], Diagnosis]
 """Tells what is computed only for people who ask: once per answer in the diagnostic view."""
 
 
 class ResponseEncoder:
-    """Writes the answers of one bundle. Immutable; safe from any thread.
-
-    Rows are written one by one: a page is short, and people read it.
-    """
+    """Writes the answers of one bundle. Immutable; safe from any thread."""
 
     def __init__(self, creators: Creators, bundle_version: str, worker_pid: int, diagnose: Diagnose) -> None:
         self._ids = creators.ids
         self._names = _name_reader(creators)
+        self._uniform = UniformRows(np.asarray(creators.ids)) if UniformRows.fit(creators) else None
         self._bundle_version = bundle_version
         self._worker_pid = worker_pid
         self._diagnose = diagnose
@@ -34,12 +34,15 @@ class ResponseEncoder:
         response = pb.RecommendCreatorsResponse(
             request_id=request_id, bundle_version=self._bundle_version, receipt=answer.receipt, profile=answer.profile.name
         )
-        self._add_rows(response, answer)
+        rows = self._uniform.encode(answer.slate) if self._uniform is not None else None
+        if rows is None:
+            self._add_rows(response, answer)
         for rung in answer.degradations:
             response.degradations.add(stage=rung.stage, reason=rung.reason, wanted_count=rung.wanted_count, served_count=rung.served_count)
         if diagnostic:
             self._add_diagnostics(response.diagnostics, answer)
-        return response.SerializeToString()
+        serialised = response.SerializeToString()
+        return serialised if rows is None else serialised + rows
 
     def _add_rows(self, response: pb.RecommendCreatorsResponse, answer: Recommended) -> None:
         slate = answer.slate

@@ -109,3 +109,27 @@ def test_what_is_encoded_is_what_a_client_reads(rows):
     response = encode(recommended(slate=Slate(order, scores, np.zeros(len(rows), np.float32), considered=order)), catalogue=catalogue)
     got = [(r.creator_id, r.name, r.score if r.HasField("score") else None) for r in response.recommendations]
     assert got == [(rows[i][0], rows[i][1], rows[i][2] if np.isfinite(rows[i][2]) else None) for i in order]
+
+
+@given(data=st.data(), width=st.integers(3, 120), count=st.integers(1, 300))
+def test_rows_that_are_written_at_once_are_read_as_those_that_are_written_one_by_one(data, width, count):
+    """Ids of one length without names take the short way; longer ones than fit, and scores that are not finite, the long one."""
+    numbers = st.floats(width=32, allow_nan=False, allow_infinity=False)
+    ids = [str(place).zfill(width).encode() for place in range(count)]
+    catalogue = creators(names=None)
+    object.__setattr__(catalogue, "ids", np.array(ids, f"S{width}"))
+    page = data.draw(st.lists(st.integers(0, count - 1), max_size=50))
+    scores = data.draw(st.lists(numbers, min_size=len(page), max_size=len(page)))
+    answer = recommended(rows=tuple(page), scores=tuple(scores))
+    encoder = ResponseEncoder(catalogue, "v1", 77, lambda _: DIAGNOSIS)
+    assert (encoder._uniform is not None) is (width <= 100)
+    at_once = pb.RecommendCreatorsResponse.FromString(encoder.encode("r1", answer, True))
+    encoder._uniform = None
+    assert at_once == pb.RecommendCreatorsResponse.FromString(encoder.encode("r1", answer, True))
+
+
+def test_a_score_that_is_not_finite_is_absent_where_rows_are_written_at_once():
+    catalogue = creators(names=None)
+    object.__setattr__(catalogue, "ids", np.array([b"aa", b"bb", b"cc"]))
+    response = encode(recommended(rows=(2, 0, 1), scores=(0.5, float("nan"), float("inf"))), catalogue=catalogue)
+    assert [(r.creator_id, r.HasField("score")) for r in response.recommendations] == [("cc", True), ("aa", False), ("bb", False)]
