@@ -19,7 +19,9 @@ LEAST_RANKED_COUNT = 2  # ranking one candidate changes nothing
 LEAST_CHUNK_COUNT = 8  # each further native call has its fixed cost: fewer candidates are not worth it
 MORE_CAUTION = 2.0  # margins of every chunk after the first: several of them must not add up to a risk of more than one in a hundred
 CALL_S = 0.010  # processor seconds of one native call while time is short: nothing can stop it
-FIRST_CALL_S = 0.005  # of the first one where there is time for all of them: a caller that soon leaves has not cost much
+FIRST_CALL_S = 0.005  # of the first one where there is time for all of them, but reason to look up from it
+LEAVING_SHARE = 0.05  # of the callers left lately: with that many, what ranking goes on for nobody costs as much as a second call
+STALL = 10.0  # a ranker may become so many times slower; who has time for that need not be asked after 5 ms whether it has
 WATCHED = 4  # of so many requests one tells what all but the ranker took: that changes seldom, and learning from all cost 3 us a request
 CALL_OVERHEAD = 0.2  # but no shorter than that its fixed part is this share of it
 
@@ -84,7 +86,7 @@ class Planner:
         rank, running = self.costs.rank, plan.running_count
         count = plan.rank_count
         if done_count == 0 and count == kept_count:
-            return count if rank.typical(count) <= FIRST_CALL_S else self._in_one_call(count, FIRST_CALL_S)
+            return count if rank.typical(count) <= FIRST_CALL_S or self._calm(plan) else self._in_one_call(count, FIRST_CALL_S)
         if done_count:
             most = min(kept_count, plan.allowed_count) - done_count
             spare_s = deadline.remaining_s() - self._rest_s(running)
@@ -94,6 +96,10 @@ class Planner:
             if count == most and plan.rank_count == kept_count:
                 return count  # as planned from the beginning: each further call would cost its fixed part for nothing
         return self._in_one_call(count, CALL_S)
+
+    def _calm(self, plan: Plan) -> bool:
+        """Whether nothing speaks for looking at the clock or the caller during the ranking. A second call costs: 2 ms where one takes 30."""
+        return self.load.left_share < LEAVING_SHARE and plan.remaining_s >= STALL * plan.sure_s
 
     def _in_one_call(self, count: int, call_s: float) -> int:
         """How many of `count` to rank at once, so that it takes about `call_s`."""

@@ -66,7 +66,10 @@ class Engine:
     def recommend(self, request: RecommendRequest, terms: Terms) -> Recommended:
         """A slate, or a RequestError."""
         with self.load:
-            return recommend(self, request, terms)
+            try:
+                return recommend(self, request, terms)
+            finally:
+                self.load.over(left=not terms.active())
 
     def diagnose(self, answer: Recommended) -> Diagnosis:
         """What else people may want to know of an answer."""

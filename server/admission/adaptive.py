@@ -20,6 +20,7 @@ PATIENT = 10  # times `max_queue_s`: who allows that much is served in full unti
 LEAST_LEFT = 0.05  # of the processor is assumed for batch calls even where interactive ones take all of it
 AIM = 0.5  # of `max_queue_s`: where a line that stands is brought back to
 HELD = 0.9  # answers take up to a tenth longer than they are planned to
+SPENT = 0.5  # of what earlier calls saved goes to the next one: a little more for many is worth more than everything for few
 LOOKED_AT = 8  # of those that wait, when their shares are worked out
 GOOD_FOR_S = 0.02  # what follows from rates and costs, which take half a second to move, is worked out anew after that
 FIRST_EDGE_S = 0.0003  # around an answer: decode, encode, gRPC; until it was measured
@@ -161,7 +162,7 @@ class AdaptivePolicy:
             if line.standing_s(now_s, batch) > STANDING_S:  # smaller answers before refusals
                 share_s = min(share_s, AIM * self._limits.max_queue_s * cores / (1 + waiting) - edge_s)
         else:
-            share_s += self._saved_s[batch]
+            share_s += SPENT * self._saved_s[batch]
         allowance_s = min(max(share_s, expected.floor_s), max(room_s, expected.least_s))
         return math.inf if allowance_s >= expected.full_s else allowance_s
 

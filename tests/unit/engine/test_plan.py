@@ -242,7 +242,23 @@ def test_a_caller_whose_time_is_never_enough_is_refused_and_retrieval_is_probed(
 
 
 @pytest.mark.parametrize(("per_row_s", "first"), [(10e-6, 300), (100e-6, 50), (5e-3, 8)])
-def test_where_there_is_time_for_all_the_first_native_call_is_a_few_milliseconds_long(per_row_s, first):
+@pytest.mark.parametrize("reason", ["a tenfold stall would be late", "callers leave"])
+def test_where_there_is_time_for_all_the_first_native_call_is_short_if_anything_may_stop_it(per_row_s, first, reason):
     planner = Planner(CostModel(rank=StageCost(0.0, per_row_s, 300)))
-    never = Deadline.never(lambda: 0.0)
-    assert abs(planner.next_chunk(Plan(300, 300, 10.0), 0, 300, never) - first) <= 1
+    for _ in range(3 if reason == "callers leave" else 0):
+        planner.load.over(left=True)
+    never, sure_s = Deadline.never(lambda: 0.0), 300 * per_row_s
+    left_s = 100 * sure_s if reason == "callers leave" else 9 * sure_s
+    assert abs(planner.next_chunk(Plan(300, 300, left_s, sure_s), 0, 300, never) - first) <= 1
+
+
+def test_a_ranking_that_nothing_is_likely_to_stop_is_one_call_again_once_callers_stay():
+    planner = Planner(CostModel(rank=StageCost(0.0, 100e-6, 300)))
+    never, calm = Deadline.never(lambda: 0.0), Plan(300, 300, 10.0, 0.03)
+    assert planner.next_chunk(calm, 0, 300, never) == 300
+    for left in (True, True, True):
+        planner.load.over(left)
+    assert planner.next_chunk(calm, 0, 300, never) < 300
+    for _ in range(10):
+        planner.load.over(left=False)
+    assert planner.next_chunk(calm, 0, 300, never) == 300
