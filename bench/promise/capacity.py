@@ -16,7 +16,7 @@ from bench.load import Target
 from bench.promise.parts import Parts
 from bench.promise.proof import Check, Curve, Proof
 from bench.promise.rig import Rig, see
-from bench.promise.search import highest
+from bench.promise.search import LEAST_RATE_PER_S, highest
 from bench.promise.sequential import GOOD, Count, step
 from bench.promise.world import COSTS_MS
 from loadtest.open_loop.point import Point
@@ -105,7 +105,7 @@ def _tell(point: Point) -> None:
 
 
 def _none_holds(deadline_s: float) -> float:
-    raise RuntimeError(f"no rate had {GOOD:.0%} within {deadline_s * 1e3:g} ms")
+    raise RuntimeError(f"no rate from {LEAST_RATE_PER_S:g}/s up had {GOOD:.0%} within {deadline_s * 1e3:g} ms")
 
 
 def _kept(rig: Rig) -> Parts:

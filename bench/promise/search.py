@@ -17,7 +17,7 @@ from bench.promise.sequential import Step
 PRECISION = 1.07  # the rate that failed, over the one that held
 STRIDE = PRECISION**8  # 1.72: three halvings are enough
 CLEARLY = 0.95  # good calls, below which no higher rate is tried
-LEAST_RATE_PER_S = 1.0
+LEAST_RATE_PER_S = 15.0  # some hundred calls take twenty seconds there: who holds less is said to hold nothing
 MOST_CLIMBS = 16  # to five thousand times the first rate
 
 Test = Callable[[float], Step]
