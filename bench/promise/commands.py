@@ -26,7 +26,7 @@ class Command:
 
 COMMANDS = {
     "capacity": Command(capacity.measure, capacity.report, 60.0),
-    "deadlines": Command(deadlines.measure, deadlines.report, 600.0),
+    "deadlines": Command(deadlines.measure, deadlines.report, 500.0),
     "slow-ranker": Command(slow_ranker.measure, slow_ranker.report, 170.0),
     "overload": Command(overload.measure, overload_report.report, 130.0),
     "overload-light": Command(overload.measure, overload_report.report, 130.0, ("light",)),
