@@ -54,7 +54,7 @@ def prove(name: str, told: argparse.Namespace, world: World, machine: Mapping[st
     facts = {**machine, "load_average_before": load_average(), "seconds": rig.seconds, "server_words": told.server_words}
     rig.stay_beside()
     parts = Parts(rig.parts_file(name), rig.settings)
-    problem = "interrupted"
+    problem = "interrupted, or ended by an error"
     try:
         problem = _problem(command, rig, parts)
     finally:

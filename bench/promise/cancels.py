@@ -21,7 +21,7 @@ SPARE = 1.1  # as chance makes fewer of them; a tenth is three deviations
 MOST_COST = 0.30
 LEAST_CANCELED = 0.99
 SINGLE_RATE_PER_S = 5.0  # so few that hardly two meet
-SINGLE_SHARE, IDLE_S = 0.05, 2.0
+SINGLE_SHARE, LEAST_SINGLE_S, IDLE_S = 0.05, 3.0, 2.0
 SINGLE, IDLE, SERVED, CANCELED = "single", "idle", "served", "canceled"
 
 
@@ -30,7 +30,7 @@ def measure(rig: Rig, parts: Parts) -> None:
     if all(name in parts for name in (SINGLE, IDLE, SERVED, CANCELED)):
         return
     with rig.serve(rig.rankers[-1])() as target:
-        single = once(parts, SINGLE, lambda: see(rig.trial(target, SINGLE_RATE_PER_S, rig.seconds * SINGLE_SHARE, DEADLINE_S), target))
+        single = once(parts, SINGLE, lambda: see(rig.trial(target, SINGLE_RATE_PER_S, _single_s(rig), DEADLINE_S), target))
         parts.once(IDLE, lambda: idle_cores(target, min(IDLE_S, rig.seconds * SINGLE_SHARE)))
         trial, after_s = _trial(rig, target, _service_s(single)), CANCEL_SHARE * _service_s(single)
         once(parts, SERVED, lambda: see(trial, target))
@@ -79,5 +79,12 @@ def _canceled(trial: Trial, target: Target, after_s: float) -> Seen:
     return see(replace(trial, cancel_after_s=after_s), target)
 
 
+def _single_s(rig: Rig) -> float:
+    return max(LEAST_SINGLE_S, rig.seconds * SINGLE_SHARE)
+
+
 def _service_s(single: Outcome) -> float:
+    """Raises RuntimeError where no single call was measured."""
+    if not single.count:
+        raise RuntimeError("no single call was measured; give it more seconds")
     return single.point.latency.p50_ms / 1e3
