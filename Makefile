@@ -123,7 +123,7 @@ load-curve: $(SETUP) $(VENV_LOAD)/.earshot-locks ## Find the highest rate that k
 
 # Server on the first core, load on the second: on a machine that does nothing else. NAME=deadlines proves one promise.
 .PHONY: promises
-promises: $(SETUP) ## Prove every promise about deadlines and overload, line by line (about an hour); NAME=capacity, ARGS="--help" lists names and options
+promises: $(SETUP) ## Prove every promise about deadlines and overload, line by line (up to 45 minutes; goes on where it was interrupted); NAME=capacity, ARGS="--help" lists names and options
 	@$(BIN)/python -m bench.promise $(or $(NAME),all) $(ARGS)
 
 .PHONY: performance-page

@@ -1,108 +1,127 @@
-"""C, the highest rate with at least 99 % inside the deadline, of one ranker and deadline; found once per run and kept beside the results."""
+"""C, the highest rate with at least 99 % inside the deadline, of one ranker and deadline; found once and kept beside the results.
+
+How it is searched for is in bench.promise.search, when a rate holds in bench.promise.sequential: looks of at least LOOK_CALLS calls, LOOK_S
+seconds and LOOK_DEADLINES deadlines until 99 % can be told from 98 %, and a second attempt before a rate has failed. Every look has other calls. A
+generator that is late makes it harder to hold, never easier; a look that failed with a late generator has shown nothing and is had again,
+MOST_REPEATS times at most.
+"""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict
-from pathlib import Path
+from dataclasses import asdict, replace
+from itertools import groupby
 from typing import Any
 
 from bench.load import Target
+from bench.promise.parts import Parts
 from bench.promise.proof import Check, Curve, Proof
-from bench.promise.rig import Rig, Seen, see
+from bench.promise.rig import Rig, see
+from bench.promise.search import LEAST_RATE_PER_S, highest
+from bench.promise.sequential import GOOD, Count, step
 from bench.promise.world import COSTS_MS
-from loadtest.open_loop.capacity import LEAST_GOOD_SHARE, find_capacity
+from loadtest.open_loop.point import Point
 
-FIRST_RATE_PER_S = 30.0
-TRIAL_COUNT = 10
-FILE_NAME = "known-capacities.json"
-PRECISION = 1.05
+FIRST_RATE_PER_S = 100.0
 DEADLINE_S = 0.1
-LEAST_CALLS = 400  # of a trial, if that takes at most MOST_TIMES as long as the others: four late ones are one percent
-MOST_TIMES = 4.0
+LOOK_CALLS, LOOK_S, WARM_UP_S = 330, 1.0, 0.5  # 290 good calls in a row tell 99 % from 98 %
+MOST_REPEATS = 2
+LOOK_DEADLINES = 20  # of time: with 5 % more than can be done, a queue is a deadline long by then
 
 
-def capacity(rig: Rig, ranker: str, deadline_s: float = DEADLINE_S, words: Sequence[str] = ()) -> float:
-    """C of the server with these settings, in calls a second; searched for where this output directory does not know it yet.
+def capacity(rig: Rig, ranker: str, deadline_s: float = DEADLINE_S) -> float:
+    """C of the server with this ranker, in calls a second; searched for where this output directory does not know it yet.
 
     Raises RuntimeError where no rate holds.
     """
-    key = _key(rig, ranker, deadline_s, words)
-    if key not in _known(rig):
-        with rig.serve(ranker, *words)() as target:
-            _keep(rig, key, search(rig, target, deadline_s)[0])
-    return _known(rig)[key]
+    return capacities(rig, ranker, [deadline_s])[0] or _none_holds(deadline_s)
 
 
-def search(rig: Rig, target: Target, deadline_s: float) -> tuple[float, list[Seen]]:
-    """(C, all trials). The seconds of the rig are for all of them. Raises RuntimeError where no rate holds, the lowest of them included."""
-    trials: list[Seen] = []
-
-    def once(rate_per_s: float) -> bool:
-        seen = see(rig.trial(target, rate_per_s, trial_s(rig.seconds / TRIAL_COUNT, rate_per_s), deadline_s), target)
-        trials.append(seen)
-        point = seen.point
-        late = "" if point.kept_up else "   LATE"
-        print(f"  {rate_per_s:8.1f}/s   in time {point.good_share:8.2%}   p99 {point.latency.p99_ms:8.2f} ms{late}", flush=True)
-        return point.good_share >= LEAST_GOOD_SHARE  # a generator that is late makes that harder, never easier
-
-    def holds(rate_per_s: float) -> bool:
-        return once(rate_per_s) or once(rate_per_s)  # a moment in which the machine stood still must not decide: too low a C is easy to keep
-
-    found = find_capacity(holds, FIRST_RATE_PER_S, TRIAL_COUNT, PRECISION)
-    if found is None:
-        raise RuntimeError(f"no rate down to {trials[-1].trial.rate_per_s:.1f}/s had {LEAST_GOOD_SHARE:.0%} within {deadline_s * 1e3:g} ms")
-    return found, trials
+def capacities(rig: Rig, ranker: str, deadlines_s: Sequence[float]) -> list[float]:
+    """C by deadline, of one server; 0 where no rate holds. Each search begins at what was found last."""
+    kept = _kept(rig)
+    names = [_name(ranker, deadline_s) for deadline_s in deadlines_s]
+    if not all(name in kept for name in names):
+        first = FIRST_RATE_PER_S
+        with rig.serve(ranker)() as target:
+            for name, deadline_s in zip(names, deadlines_s, strict=True):
+                if name not in kept:
+                    print(f"C, {ranker} ranker, deadline {deadline_s * 1e3:g} ms", flush=True)
+                    kept.keep(name, search(rig, target, deadline_s, first))
+                first = kept.get(name)["c"] or first
+    return [kept.get(name)["c"] for name in names]
 
 
-def forget(out: Path) -> None:
-    """Search anew: what an output directory knows was found with an earlier server."""
-    (out / FILE_NAME).unlink(missing_ok=True)
+def search(rig: Rig, target: Target, deadline_s: float, first_rate_per_s: float) -> dict[str, Any]:
+    """{"c": calls a second, 0 where no rate holds; "looks": the points of all looks}."""
+    looks: list[Point] = []
+
+    def once(rate_per_s: float) -> Count:
+        duration_s = max(LOOK_S, LOOK_DEADLINES * deadline_s, LOOK_CALLS / rate_per_s)
+        trial = replace(rig.trial(target, rate_per_s, duration_s, deadline_s), duration_s=duration_s, warm_up_s=WARM_UP_S)
+        seen = see(replace(trial, seed=rig.seed + 1_000 * len(looks)), target)
+        looks.append(seen.point)
+        _tell(seen.point)
+        count = seen.measured.samples.measured(WARM_UP_S).count
+        return Count(count, round(seen.point.good_share * count) if count else 0)
+
+    def look(rate_per_s: float) -> Count:
+        count = once(rate_per_s)
+        for _ in range(MOST_REPEATS):
+            if looks[-1].kept_up or count.share >= GOOD:
+                break
+            count = once(rate_per_s)
+        return count
+
+    found = highest(lambda rate_per_s: step(rate_per_s, lambda: look(rate_per_s)), first_rate_per_s)
+    return {"c": found or 0.0, "looks": [asdict(point) for point in looks]}
 
 
-def mistaken(seen: Sequence[Seen], c: float) -> str:
+def mistaken(points: Sequence[Point], c: float) -> str:
     """Why this is not C, when it is not: a rate well above it holds too. Promises against too low a C would be worth nothing."""
-    held = [one.trial.rate_per_s for one in seen if one.trial.rate_per_s > 1.5 * c and one.point.good_share >= LEAST_GOOD_SHARE]
+    held = [point.offered_per_s for point in points if point.offered_per_s > 1.5 * c and point.good_share >= GOOD]
     return f"C is not {c:.1f}/s: {held[-1]:.1f}/s held as well" if held else ""
 
 
-def trial_s(even_s: float, rate_per_s: float) -> float:
-    """How long to measure a rate: an even share of the time, and longer where that would be few calls."""
-    return min(max(even_s, LEAST_CALLS / rate_per_s), MOST_TIMES * even_s)
+def measure(rig: Rig, parts: Parts) -> None:  # noqa: ARG001 - capacities have a file of their own, for all commands
+    """Search C of the rig's rankers at a deadline of 100 ms."""
+    for ranker in rig.rankers:
+        capacity(rig, ranker)
 
 
-def prove(rig: Rig) -> Proof:
-    """Search C of both rankers at a deadline of 100 ms."""
+def report(rig: Rig, parts: Parts) -> Proof:  # noqa: ARG001 - as above
+    """What was found of each ranker."""
     proof = Proof("capacity", "Capacity", rig.seed)
     for ranker in rig.rankers:
-        cost_ms = COSTS_MS[ranker]
-        with rig.serve(ranker)() as target:
-            found, trials = search(rig, target, DEADLINE_S)
-        _keep(rig, _key(rig, ranker, DEADLINE_S, ()), found)
-        points = sorted((seen.point for seen in trials), key=lambda point: point.offered_per_s)
-        proof.checks.append(Check(f"C with the {cost_ms:g} ms ranker, deadline 100 ms", found, "at least", 1.0, "/s"))
-        proof.points += [asdict(point) for point in points]
-        proof.curves.append(_curve(f"In time by offered rate, {cost_ms:g} ms ranker", points))
+        found = _kept(rig).get(_name(ranker, DEADLINE_S)) or {"c": float("nan"), "looks": []}
+        looks = sorted(found["looks"], key=lambda one: float(one["offered_per_s"]))
+        proof.checks.append(Check(f"C with the {COSTS_MS[ranker]:g} ms ranker, deadline 100 ms", found["c"], "at least", 1.0, "/s"))
+        proof.points += looks
+        proof.curves.append(_curve(f"In time by offered rate, {COSTS_MS[ranker]:g} ms ranker", looks))
     return proof
 
 
-def _curve(title: str, points: Sequence[Any]) -> Curve:
-    return Curve(title, "offered calls a second", "in time, %", {"in time": [(point.offered_per_s, 100 * point.good_share) for point in points]})
+def _curve(title: str, looks: Sequence[dict[str, Any]]) -> Curve:
+    """The mean of all looks at a rate."""
+    points = []
+    for rate_per_s, group in groupby(looks, key=lambda one: float(one["offered_per_s"])):
+        shares = [float(one["good_share"]) for one in group]
+        points.append((rate_per_s, 100 * sum(shares) / len(shares)))
+    return Curve(title, "offered calls a second", "in time, %", {"in time": points})
 
 
-def _key(rig: Rig, ranker: str, deadline_s: float, words: Sequence[str]) -> str:
-    return " ".join([ranker, f"{deadline_s * 1e3:g} ms", *rig.words, *words])
+def _tell(point: Point) -> None:
+    late = "" if point.kept_up else "   LATE"
+    print(f"  {point.offered_per_s:8.1f}/s   in time {point.good_share:8.2%}   p99 {point.latency.p99_ms:8.2f} ms{late}", flush=True)
 
 
-def _file(rig: Rig) -> Path:
-    return rig.out / FILE_NAME
+def _none_holds(deadline_s: float) -> float:
+    raise RuntimeError(f"no rate from {LEAST_RATE_PER_S:g}/s up had {GOOD:.0%} within {deadline_s * 1e3:g} ms")
 
 
-def _known(rig: Rig) -> dict[str, float]:
-    known: dict[str, float] = json.loads(_file(rig).read_text(encoding="utf-8")) if _file(rig).is_file() else {}
-    return known
+def _kept(rig: Rig) -> Parts:
+    return Parts(rig.parts_file("capacities"), {name: value for name, value in rig.settings.items() if name not in {"seconds", "rankers"}})
 
 
-def _keep(rig: Rig, key: str, found: float) -> None:
-    _file(rig).write_text(json.dumps({**_known(rig), key: found}, indent=1), encoding="utf-8")
+def _name(ranker: str, deadline_s: float) -> str:
+    return f"{ranker} {deadline_s * 1e3:g} ms"

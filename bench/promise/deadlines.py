@@ -3,170 +3,163 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from itertools import product
+from typing import Any
 
+from bench.load import Target
+from bench.promise import rivals
 from bench.promise.answers import full_gains, mean_ndcg
-from bench.promise.capacity import capacity, trial_s
+from bench.promise.capacity import capacities
+from bench.promise.cells import LEAST_IN_TIME, LOADS, OURS, TIE, Cell, checks, curve, grid
+from bench.promise.parts import Parts
 from bench.promise.plans import OPTIONS
-from bench.promise.proof import Check, Curve, Grid, Proof, doubts
+from bench.promise.proof import Proof, doubts
 from bench.promise.rig import Rig, Seen, Serve, see
-from bench.promise.world import COSTS_MS, ensure_bundle
+from bench.promise.world import ensure_bundle
 
-LOADS = (0.2, 0.5, 0.8)  # of C at that deadline
-COUNTS = (20, 50, 100, 200, 500)
-LEAST_IN_TIME = 0.995
-TIE = 0.001  # of NDCG: less is no difference. Users are drawn with the same seed for everybody, so chance is the same for all
-OURS = "Earshot"
-SEARCH_SECONDS = 30.0  # for each C
+LEAST_CALLS = 400  # of a cell, if that takes at most MOST_TIMES as long as the others
+MOST_TIMES = 4.0
+MOST_WARM_UP_S = 1.0
 _DOWN = OPTIONS.percentile / (100 - OPTIONS.percentile)  # steps that the quality factor loses with a late call
+
+Gains = Mapping[str, Mapping[str, float]]
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
-    """One contestant at one deadline and load. ndcg: of the answers in time."""
+class Place:
+    """Where everybody is measured, at the same rate."""
 
-    contestant: str
     ranker: str
     deadline_ms: float
     load: float
     rate_per_s: float
-    in_time: float
-    ndcg: float
-    doubt: str
 
-    @property
-    def contends(self) -> bool:
-        """Whether it keeps the deadline too: only then is its quality a standard."""
-        return self.in_time >= LEAST_IN_TIME
-
-    @property
-    def place(self) -> tuple[str, float, float]:
-        """Where it may be compared."""
-        return self.ranker, self.deadline_ms, self.load
+    def name(self, contestant: str, seconds: float) -> str:
+        """Of the part."""
+        return f"{contestant}, {self.ranker}, {self.deadline_ms:g} ms, {self.load:g} C = {self.rate_per_s:.2f}/s for {seconds:.2f} s"
 
 
-@dataclass(frozen=True, slots=True)
-class Contestant:
-    """Who is measured with which ranker, and how its server is started."""
-
-    name: str
-    ranker: str
-    serve: Serve
-
-
-def prove(rig: Rig) -> Proof:
-    """Everybody at the same rates. The seconds are shared by all trials; searching each C comes on top."""
-    proof = Proof("deadlines", "Deadlines are kept, with the best answer that keeps them", rig.seed)
-    cells: list[Cell] = []
+def measure(rig: Rig, parts: Parts) -> None:
+    """Everybody at the same rates. The seconds are shared by all cells; searching each C comes on top."""
     for ranker in rig.rankers:
-        rates = _rates(rig, ranker)
-        with rig.contestant(ranker, "full")() as target:
-            full = full_gains(target, rig.world.user_ids)
-        for name, serve in _contestants(rig, ranker):
-            found = _measured(rig, Contestant(name, ranker, serve), rates, full)
-            cells += [cell for cell, _ in found]
-            proof.points += [asdict(seen.point) for _, seen in found if seen and name == OURS]
+        places = list(_places(rig, ranker))
+        parts.keep(_order(ranker), [asdict(place) for place in places])
+        missing = [name for name in _contestants() if any(_part(rig, place, name) not in parts for place in places)]
+        full = _full(rig, ranker) if missing else {}
+        for name in missing:
+            _measure(rig, parts, name, places, full)
+
+
+def report(rig: Rig, parts: Parts) -> Proof:
+    """All cells that there are."""
+    proof = Proof("deadlines", "Deadlines are kept, with the best answer that keeps them", rig.seed)
+    values = [value for ranker in rig.rankers for value in _values(rig, parts, ranker)]
+    cells = [Cell(**value["cell"]) for value in values]
     proof.checks = checks(cells)
-    proof.grids = [_grid(cells, ranker) for ranker in rig.rankers]
-    proof.curves = [_curve(cells, ranker) for ranker in rig.rankers]
+    proof.grids = [grid(cells, ranker) for ranker in rig.rankers]
+    proof.curves = [curve(cells, ranker) for ranker in rig.rankers]
+    proof.points = [value["point"] for value in values if value["point"]]
+    counts = [cell.call_count for cell in cells if cell.call_count]
     proof.facts = [
         f"{rig.world.user_count} users drawn evenly, pages of 20 from 500 candidates of {rig.world.creator_count:,}",
-        f"each trial {_trial_s(rig, math.inf):.1f} s, longer at low rates, the first fifth not counted",
+        f"{len(counts)} cells measured, with {min(counts, default=0):,} to {max(counts, default=0):,} calls",
         "rates are shares of Earshot's own C with that ranker and deadline",
         "NDCG@20 of the answers in time; the gain of a creator is its score by the full work for that user, less the least of the 500",
         "fixed n: the same server, but it ranks the first n of the 500 whatever the time left, and the rest follow by similarity; no brown-out",
         f"QualityFactor: likewise; n goes up by {OPTIONS.delta:g} of 500 after a call in time, {_DOWN:.0f} times as far down after others",
         f"a contestant is held against only where it keeps {LEAST_IN_TIME:.1%} itself; differences of NDCG up to {TIE} are ties",
+        "not measured: a fixed n whose ranking alone takes longer than the deadline, or that is smaller than one in time at the same place",
+        f"nor is a fixed n that had less than {rivals.LEAST_HOPE:.0%} in time at a lower load of the same deadline",
     ]
     return proof
 
 
-def checks(cells: Sequence[Cell]) -> list[Check]:
-    """Two lines per place: how many of ours are in time, and by how much the best of those that contend is ahead of us."""
-    lines = []
-    for cell in (one for one in cells if one.contestant == OURS):
-        where = f"{COSTS_MS[cell.ranker]:g} ms ranker, deadline {cell.deadline_ms:g} ms, {cell.load:g} C"
-        late = cell.doubt if not cell.in_time >= LEAST_IN_TIME else ""  # being sent late makes it harder, never easier
-        lines.append(Check(f"{where}: in time", cell.in_time, "at least", LEAST_IN_TIME, doubt=late))
-        rivals = [one for one in cells if one.place == cell.place and one.contestant != OURS and one.contends]
-        if rivals:
-            best = max(rivals, key=lambda one: one.ndcg)
-            lines.append(Check(f"{where}: NDCG less that of {best.contestant}", cell.ndcg - best.ndcg, "at least", -TIE, ""))
-    return lines
+def _contestants() -> list[str]:
+    return [OURS, *rivals.names()]
 
 
-def _contestants(rig: Rig, ranker: str) -> list[tuple[str, Serve]]:
-    return [
-        (OURS, rig.serve(ranker)),
-        *((f"fixed {count}", rig.contestant(ranker, f"fixed:{count}")) for count in COUNTS),
-        ("QualityFactor", rig.contestant(ranker, "quality-factor")),
-    ]
-
-
-def _rates(rig: Rig, ranker: str) -> dict[float, float]:
-    """C by deadline in ms; 0 where no rate holds."""
+def _places(rig: Rig, ranker: str) -> Iterator[Place]:
+    """All deadlines and loads; at rate 0 where no rate holds the deadline."""
     ensure_bundle(rig.world, ranker)
-    found = {}
-    for deadline_ms in rig.deadlines_ms:
-        print(f"C, {ranker} ranker, deadline {deadline_ms:g} ms", flush=True)
-        try:
-            found[deadline_ms] = capacity(replace(rig, seconds=min(rig.seconds, SEARCH_SECONDS)), ranker, deadline_ms / 1e3)
-        except RuntimeError:
-            found[deadline_ms] = 0.0
-    return found
+    found = capacities(rig, ranker, [deadline_ms / 1e3 for deadline_ms in rig.deadlines_ms])
+    for (deadline_ms, c), load in product(zip(rig.deadlines_ms, found, strict=True), LOADS):
+        yield Place(ranker, deadline_ms, load, load * c)
 
 
-def _measured(
-    rig: Rig, contestant: Contestant, rates: Mapping[float, float], full: Mapping[str, Mapping[str, float]]
-) -> list[tuple[Cell, Seen | None]]:
-    found: list[tuple[Cell, Seen | None]] = []
-    with contestant.serve() as target:
-        for deadline_ms, load in product(rig.deadlines_ms, LOADS):
-            rate_per_s = load * rates[deadline_ms]
-            if not rate_per_s:
-                none = Cell(contestant.name, contestant.ranker, deadline_ms, load, 0.0, math.nan, math.nan, "no rate holds this deadline")
-                found.append((none, None))
+def _measure(rig: Rig, parts: Parts, name: str, places: Iterable[Place], full: Gains) -> None:
+    """One contestant at all places where that is still to be done; its server is started for the first of them."""
+    with ExitStack() as stack:
+        target: Target | None = None
+        for place in places:
+            if _part(rig, place, name) in parts:
                 continue
-            trial = replace(rig.trial(target, rate_per_s, _trial_s(rig, rate_per_s), deadline_ms / 1e3), keeps_slates=True)
-            seen = see(trial, target)
-            found.append((_cell(contestant, load, seen, full), seen))
-        return found
+            if skipped := _why_skipped(rig, parts, name, place):
+                parts.keep(_part(rig, place, name), {"cell": asdict(_skipped(name, place, skipped)), "point": None})
+                continue
+            target = target or stack.enter_context(_server(rig, place.ranker, name)())
+            seen = _see(rig, target, place)
+            point = asdict(seen.point) if name == OURS else None
+            parts.keep(_part(rig, place, name), {"cell": asdict(_cell(name, place, seen, full)), "point": point})
 
 
-def _cell(contestant: Contestant, load: float, seen: Seen, full: Mapping[str, Mapping[str, float]]) -> Cell:
-    name, ranker = contestant.name, contestant.ranker
+def _see(rig: Rig, target: Target, place: Place) -> Seen:
+    seconds = cell_s(rig, place.rate_per_s)
+    trial = rig.trial(target, place.rate_per_s, seconds, place.deadline_ms / 1e3)
+    warm_up_s = min(trial.warm_up_s, MOST_WARM_UP_S)
+    return see(replace(trial, warm_up_s=warm_up_s, duration_s=seconds - warm_up_s, keeps_slates=True), target)
+
+
+def _cell(name: str, place: Place, seen: Seen, full: Gains) -> Cell:
+    """Quality is judged here, after the last call of the trial."""
     quality = mean_ndcg(seen.measured.samples, seen.trial, full)
-    cell = Cell(name, ranker, seen.trial.deadline_s * 1e3, load, seen.trial.rate_per_s, seen.point.good_share, quality, doubts([seen.point]))
-    where = f"{name:14} {ranker:6} {cell.deadline_ms:4g} ms {load:g} C = {cell.rate_per_s:7.1f}/s"
-    print(f"  {where}   {cell.in_time:8.2%}   NDCG {quality:.4f}", flush=True)
+    count = seen.measured.samples.measured(seen.trial.warm_up_s).count
+    where = (name, place.ranker, place.deadline_ms, place.load, place.rate_per_s)
+    cell = Cell(*where, seen.point.good_share, quality, doubts([seen.point]), call_count=count)
+    told = f"{name:14} {place.ranker:6} {place.deadline_ms:4g} ms {place.load:g} C = {place.rate_per_s:7.1f}/s"
+    print(f"  {told}   {cell.in_time:8.2%} of {count:5}   NDCG {quality:.4f}", flush=True)
     return cell
 
 
-def _trial_s(rig: Rig, rate_per_s: float) -> float:
-    return trial_s(rig.seconds / (len(rig.rankers) * (len(COUNTS) + 2) * len(rig.deadlines_ms) * len(LOADS)), rate_per_s)
+def _skipped(name: str, place: Place, why: str) -> Cell:
+    return Cell(name, place.ranker, place.deadline_ms, place.load, place.rate_per_s, math.nan, math.nan, skipped=why)
 
 
-def _grid(cells: Sequence[Cell], ranker: str) -> Grid:
-    """One line per deadline and load, one column per contestant: in time, NDCG."""
-    own = [cell for cell in cells if cell.ranker == ranker]
-    names = list(dict.fromkeys(cell.contestant for cell in own))
-    rows = []
-    for place in dict.fromkeys(cell.place for cell in own):
-        here = {cell.contestant: cell for cell in own if cell.place == place}
-        rows.append([f"{place[1]:g} ms", f"{place[2]:g} C", f"{here[names[0]].rate_per_s:.0f}/s", *(_text(here[name]) for name in names)])
-    return Grid(f"{COSTS_MS[ranker]:g} ms ranker: in time, NDCG@20", ["deadline", "load", "rate", *names], rows)
+def _why_skipped(rig: Rig, parts: Parts, name: str, place: Place) -> str:
+    if not place.rate_per_s:
+        return "no rate holds this deadline"
+    cells = [Cell(**value["cell"]) for value in _values(rig, parts, place.ranker)]
+    return rivals.why_skipped(name, (place.ranker, place.deadline_ms, place.load), cells)
 
 
-def _text(cell: Cell) -> str:
-    return f"{cell.in_time:.2%}, {cell.ndcg:.4f}" if not math.isnan(cell.in_time) else "-"
+def _values(rig: Rig, parts: Parts, ranker: str) -> list[dict[str, Any]]:
+    """What is kept of a ranker, contestant by contestant."""
+    places = [Place(**value) for value in parts.get(_order(ranker)) or []]
+    found = [parts.get(_part(rig, place, name)) for name in _contestants() for place in places]
+    return [value for value in found if value]
 
 
-def _curve(cells: Sequence[Cell], ranker: str) -> Curve:
-    """NDCG by deadline at the highest load, of those in time."""
-    lines: dict[str, list[tuple[float, float]]] = {}
-    for cell in cells:
-        if cell.ranker == ranker and cell.load == LOADS[-1] and cell.contends:
-            lines.setdefault(cell.contestant, []).append((cell.deadline_ms, cell.ndcg))
-    return Curve(f"NDCG@20 by deadline at {LOADS[-1]:g} C, {COSTS_MS[ranker]:g} ms ranker", "deadline, ms", "NDCG@20 of those in time", lines)
+def _server(rig: Rig, ranker: str, name: str) -> Serve:
+    return rig.serve(ranker) if name == OURS else rig.contestant(ranker, rivals.plan_of(name))
+
+
+def _full(rig: Rig, ranker: str) -> Gains:
+    with rig.contestant(ranker, "full")() as target:
+        return full_gains(target, rig.world.user_ids)
+
+
+def _part(rig: Rig, place: Place, name: str) -> str:
+    return place.name(name, cell_s(rig, place.rate_per_s))
+
+
+def _order(ranker: str) -> str:
+    return f"places, {ranker}"
+
+
+def cell_s(rig: Rig, rate_per_s: float) -> float:
+    """How long a cell is measured, warm-up included: an even share of the time, and longer where that would be few calls. The same for everybody."""
+    even_s = rig.seconds / (len(rig.rankers) * len(_contestants()) * len(rig.deadlines_ms) * len(LOADS))
+    enough_s = MOST_WARM_UP_S + LEAST_CALLS / rate_per_s if rate_per_s else 0.0
+    return min(max(even_s, enough_s), MOST_TIMES * even_s)

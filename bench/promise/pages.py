@@ -7,7 +7,6 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from bench.promise.capacity import FILE_NAME
 from bench.promise.proof import Curve, Grid, Proof
 from evaluation.markdown import fill
 from loadtest.open_loop.chart import Line, chart
@@ -22,7 +21,7 @@ def write_page(out: Path, page: Path = PAGE, pictures: Path = PICTURES) -> list[
 
     Raises ValueError for a proof without a block, FileNotFoundError where there is none at all.
     """
-    proofs = [Proof.from_json(json.loads(file.read_text(encoding="utf-8"))) for file in sorted(out.glob("*.json")) if file.name != FILE_NAME]
+    proofs = [Proof.from_json(json.loads(file.read_text(encoding="utf-8"))) for file in sorted(out.glob("*.json"))]
     if not proofs:
         raise FileNotFoundError(f"{out} holds no results; run python -m bench.promise all first")
     pictures.mkdir(parents=True, exist_ok=True)

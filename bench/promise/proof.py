@@ -107,3 +107,8 @@ def doubts(points: Sequence[Any]) -> str:
         return ""
     rates = ", ".join(f"{point.offered_per_s:.0f}" for point in late)
     return f"the generator did not keep up at {rates}/s"
+
+
+def too_few(count: int, wanted_count: int) -> str:
+    """Why so many calls show nothing, when they do not."""
+    return "" if count >= wanted_count else f"{count:,} calls are too few, wanted {wanted_count:,}"

@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from bench.promise.parts import write_atomically
 from bench.promise.proof import Curve, Grid, Proof
 from loadtest.open_loop.chart import Line, chart
 from loadtest.open_loop.histogram import Percentiles
@@ -33,8 +34,8 @@ def show(proof: Proof, console: Console) -> None:
 
 def write(proof: Proof, out: Path) -> None:
     """NAME.json and NAME.html in `out`."""
-    (out / f"{proof.name}.json").write_text(json.dumps(proof.to_json(), indent=1), encoding="utf-8")
-    (out / f"{proof.name}.html").write_text(page(proof), encoding="utf-8")
+    write_atomically(out / f"{proof.name}.json", json.dumps(proof.to_json(), indent=1))
+    write_atomically(out / f"{proof.name}.html", page(proof))
 
 
 def page(proof: Proof) -> str:

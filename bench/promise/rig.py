@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.load import Target
+from bench.promise.version import code_version
 from bench.promise.world import COSTS_MS, World, ensure_bundle
 from bench.servers import ServedConfig, free_port, on_core, process, served
 from loadtest.open_loop.point import Point, point_of
@@ -43,6 +44,24 @@ class Rig:
     words: tuple[str, ...] = ()
     rankers: tuple[str, ...] = tuple(COSTS_MS)
     deadlines_ms: tuple[float, ...] = (5.0, 10.0, 20.0, 50.0, 100.0)
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """What a part must agree in to belong to these measurements. As JSON has it."""
+        return {
+            "seconds": self.seconds,
+            "seed": self.seed,
+            "rankers": list(self.rankers),
+            "server_words": " ".join(self.words),
+            "threads": self.thread_count,
+            "cores": [self.server_core, self.client_core],
+            "world": self.world.directory.name,
+            "code": code_version(),
+        }
+
+    def parts_file(self, name: str) -> Path:
+        """Where the parts of the command of that name are kept."""
+        return self.out / "parts" / f"{name}.json"
 
     def serve(self, ranker: str, *words: str) -> Serve:
         """Earshot with one worker and the ranker of that name, whole: so it costs what it says."""

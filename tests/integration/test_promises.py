@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import grpc
@@ -23,8 +24,6 @@ from tests.integration.server_process import ROOT, environment
 
 pytestmark = pytest.mark.slow  # a bundle is built
 
-SIZE = ("--creators", "2000", "--users", "20")
-
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory) -> World:
@@ -34,16 +33,48 @@ def world(tmp_path_factory) -> World:
 
 
 def test_a_command_measures_a_real_server_and_writes_what_it_found(world, tmp_path):
-    command = [sys.executable, "-m", "bench.promise", "capacity", "--rankers", "light", "--seconds", "5", "--server-core", "-1", *SIZE]
-    told = [*command, "--data", str(world.data), "--out", str(tmp_path)]
-    ended = subprocess.run(told, env=environment(), cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
-    assert ended.returncode in {0, 1}, ended.stderr
-    found = json.loads((tmp_path / "capacity.json").read_text())
-    assert (ended.returncode == 0) == found["met"]
+    ended, found = run_cancels(world, tmp_path)
+    assert ended.returncode == 1, ended.stderr  # so few calls show nothing
+    assert not found["met"]
     assert found["checks"]
     assert found["machine"]["cores"] >= 1
     assert found["seed"] == 1
-    assert "<svg" in (tmp_path / "capacity.html").read_text() or not found["points"]
+    assert "calls are too few" in found["checks"][0]["doubt"]
+    assert "<svg" in (tmp_path / "cancels.html").read_text()
+
+
+def test_the_same_command_finds_what_it_has_measured_and_starts_over_when_told_to(world, tmp_path):
+    _, first = run_cancels(world, tmp_path)
+    _, again = run_cancels(world, tmp_path)
+    assert (again["checks"], again["points"]) == (first["checks"], first["points"])
+    _, fresh = run_cancels(world, tmp_path, "--fresh")
+    assert fresh["points"] != first["points"]
+
+
+def test_what_a_command_had_when_it_was_interrupted_is_written_and_not_measured_again(world, tmp_path):
+    parts = tmp_path / "parts" / "cancels.json"
+    with subprocess.Popen(cancels(world, tmp_path), env=environment(), cwd=ROOT, stdout=subprocess.DEVNULL) as running:
+        while not parts.is_file() and running.poll() is None:
+            time.sleep(0.05)
+        running.terminate()
+        assert running.wait(60) == 143
+    written = json.loads((tmp_path / "cancels.json").read_text())
+    assert [check["what"] for check in written["checks"] if not check["met"]] == ["measured to its end"]
+    kept = json.loads(parts.read_text())["single"]
+    run_cancels(world, tmp_path)
+    assert json.loads(parts.read_text())["single"] == kept
+
+
+def cancels(world, out: Path, *words: str) -> list[str]:
+    size = ("--creators", "2000", "--users", "20")
+    told = ("--rankers", "light", "--seconds", "6", "--server-core", "-1", "--data", str(world.data), "--out", str(out))
+    return [sys.executable, "-m", "bench.promise", "cancels", *told, *size, *words]
+
+
+def run_cancels(world, out: Path, *words: str):
+    """(how it ended, what it wrote)."""
+    ended = subprocess.run(cancels(world, out, *words), env=environment(), cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    return ended, json.loads((out / "cancels.json").read_text())
 
 
 def test_the_ranker_was_sized_by_what_it_costs(world):

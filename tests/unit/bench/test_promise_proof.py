@@ -9,13 +9,12 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from bench.promise.capacity import mistaken
-from bench.promise.deadlines import OURS, Cell, checks
+from bench.promise.cells import OURS, Cell, checks
 from bench.promise.pages import write_page
 from bench.promise.proof import Check, Curve, Grid, Proof
 from bench.promise.ranker import width_for
 from bench.promise.report import page, write
-from bench.promise.rig import Seen
-from loadtest.open_loop.point import point_of
+from loadtest.open_loop.point import Point, point_of
 from loadtest.open_loop.senders import Measured
 from loadtest.open_loop.trial import OK, Samples, Trial
 
@@ -31,7 +30,7 @@ def test_what_is_in_doubt_or_was_not_measured_is_not_proved():
 
 
 def cell(contestant: str, in_time: float, ndcg: float, doubt: str = "") -> Cell:
-    return Cell(contestant, "light", 20.0, 0.8, 100.0, in_time, ndcg, doubt)
+    return Cell(contestant, "light", 20.0, 0.8, 100.0, in_time, ndcg, doubt, call_count=400)
 
 
 def test_only_contestants_that_keep_the_deadline_are_a_standard():
@@ -107,12 +106,12 @@ def test_the_width_of_a_ranker_is_the_one_whose_cost_is_nearest():
     assert width_for(1e-9, lambda width: width * 1e-6) == 16
 
 
-def seen(rate_per_s: float, good_share: float) -> Seen:
+def seen(rate_per_s: float, good_share: float) -> Point:
     trial, calls = Trial("", rate_per_s, 10.0, 0.0), Samples()
     for number in range(1000):
         calls.add(number / 100, 0.0, 0.01, OK if number < 1000 * good_share else "UNAVAILABLE")
     measured = Measured(calls, None)
-    return Seen(trial, measured, point_of(trial, measured))
+    return point_of(trial, measured)
 
 
 def test_a_capacity_that_a_higher_rate_belies_is_called_mistaken():
