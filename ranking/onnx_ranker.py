@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 
 import numpy as np
 import onnxruntime as ort
@@ -75,10 +76,10 @@ class OnnxRanker:
             return Ranked(candidates, np.empty(0, np.float32), np.empty(0, np.int64), self.description.form)
         # one more than wanted: whether the last one is tied decides where it stands
         scores, best, top = self._run(self._outputs, self.feeds(user, candidates, min(top_count + 1, count), objective), None)
-        finite = np.isfinite(scores)
-        if finite.all() and not (best[1:] == best[:-1]).any():
+        # the least of all is NaN where any is, and the best one is the greatest where none is
+        if isfinite(scores.min()) and isfinite(best[0]) and not (best[1:] == best[:-1]).any():
             return Ranked(candidates, scores, top[:top_count], self.description.form)
-        scores = np.where(finite, scores, np.float32(np.nan))
+        scores = np.where(np.isfinite(scores), scores, np.float32(np.nan))
         order = order_with_unscored(scores, candidates.similarities, self._id_ranks[candidates.rows])
         return Ranked(candidates, scores, order[:top_count], self.description.form)
 

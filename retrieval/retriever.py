@@ -138,7 +138,8 @@ class IndexRetriever:
 def _until(found: Candidates, count: int, restriction: Restriction) -> tuple[Candidates, int]:
     """(`found` up to its `count`-th allowed candidate, how many are allowed in it: less than `count` when there are not so many)."""
     if not restriction.restricts:
-        return found.take(slice(0, count)), min(count, len(found))
+        found_count = len(found)
+        return (found, found_count) if found_count <= count else (found.take(slice(0, count)), count)
     allowed = np.flatnonzero(restriction.allows(found.rows))
     if len(allowed) < count:
         return found, len(allowed)
