@@ -86,10 +86,12 @@ class AdaptivePolicy:
         """Whether an interactive call would be taken: of the others nobody knows yet that they are batch."""
         if not self._refusing or self._fits(now_s, deadline_s, batch=False):
             return True
-        interactive, batch = self._interactive.per_s(now_s), self._batch.per_s(now_s)
-        share = interactive / (interactive + batch) if batch else 1.0
+        batch, share = self._batch.per_s(now_s), 1.0
+        if batch:
+            interactive = self._interactive.per_s(now_s)
+            share = interactive / (interactive + batch)
+            self._batch.add(now_s, 1.0 - share)
         self._interactive.add(now_s, share)
-        self._batch.add(now_s, 1.0 - share)
         return False
 
     def admits(self, now_s: float, ticket: Ticket) -> bool:
@@ -143,13 +145,15 @@ class AdaptivePolicy:
         places = self._running.calls
         if line.empty and line.running < places:
             return True
-        waiting, expected = line.waiting(batch), self._expected(now_s)
-        least_s, left = expected.least_s + self._edge_s, self._left(now_s) if batch else 1.0
-        wait_s = (line.rest_s(now_s) + line.ahead_of(deadline_s, batch) * least_s) / (places * left)
-        if len(line) >= limits.most_waiting or now_s + wait_s + least_s > deadline_s:
+        if len(line) >= limits.most_waiting:
             return False
+        expected, left = self._expected(now_s), self._left(now_s) if batch else 1.0
         patience_s = limits.max_queue_s * left * (1 if line.standing_s(now_s, batch) > STANDING_S else BURST)
-        return waiting * (expected.floor_s + self._edge_s) <= patience_s * places
+        if line.waiting(batch) * (expected.floor_s + self._edge_s) > patience_s * places:
+            return False
+        least_s = expected.least_s + self._edge_s
+        wait_s = (line.rest_s(now_s) + line.ahead_of(deadline_s, batch) * least_s) / (places * left)
+        return now_s + wait_s + least_s <= deadline_s
 
     def _allowance_s(self, now_s: float, batch: bool) -> float:
         expected, edge_s, cores, line = self._expected(now_s), self._edge_s, self._limits.cores, self._line

@@ -56,6 +56,7 @@ class Status(grpc.Status):
 
     def __init__(self, code: grpc.StatusCode, details: str, trailing_metadata: tuple[tuple[str, str | bytes], ...]) -> None:
         self.code = code
+        self.number: int = code.value[0]
         self.details = details
         self.encoded_details = details.encode()
         self.trailing_metadata = trailing_metadata

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 import grpc
-from grpc import _common as grpc_common
 from grpc import _server as grpc_server
 from grpc._cython import cygrpc  # type: ignore[attr-defined]  # compiled, without stubs
 
@@ -62,11 +61,10 @@ class Incoming:
 
     def refuse(self, refusal: Status) -> None:
         """Answer with a status; nothing of the request is read."""
-        code = grpc_common.STATUS_CODE_TO_CYGRPC_STATUS_CODE[refusal.code]
         state = self._state
         with state.condition:
             state.trailing_metadata = refusal.trailing_metadata
-            grpc_server._abort(state, self._event.call, code, refusal.encoded_details)  # noqa: SLF001  # see above
+            grpc_server._abort(state, self._event.call, refusal.number, refusal.encoded_details)  # noqa: SLF001  # see above
 
     def answer(self, argument: Any = None) -> None:
         """Run the method, on `argument` in place of the message where there is one."""
