@@ -62,7 +62,7 @@ class Settings:
         metadata=_rules("work that may wait for a worker, in time, each call at its smallest; five times as much in a burst", (0.1, 10_000)),
     )
     brown_out_floor: float = field(
-        default=0.1, metadata=_rules("load alone makes no answer cheaper than this share of a full one; beyond it, calls are refused", (0, 1))
+        default=0.0, metadata=_rules("load alone makes no answer cheaper than this share of a full one; beyond it, calls are refused", (0, 1))
     )
     quotas: dict[str, float] = field(
         default_factory=dict, metadata=_rules("calls per second and worker by caller, as team-a=500,default=100; default is for all others")
