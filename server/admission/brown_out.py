@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-LEAST_USE, MOST_USE = 0.7, 0.92  # of the processor that answers are planned with; above, what the estimates miss would be a line that stands
+LEAST_USE, MOST_USE = 0.7, 0.98  # of the processor that answers are planned with; above, what the estimates miss would be a line that stands
 LATE = 0.002  # share of calls that may wait for longer than they can
 CONFIDENCE = 0.995
 MOST_COUNTED = 64
