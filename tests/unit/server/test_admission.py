@@ -11,6 +11,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from domain.deadline import Deadline
 from earshot.client import reason_of
 from earshot.v1 import recommendation_service_pb2 as pb
+from server.admission.adaptive import GOOD_FOR_S
 from server.telemetry import board as slots
 from server.telemetry.board import RefusalReason
 from tests.integration.raw_http2 import END_STREAM, RawConnection, data, headers, message, reset
@@ -139,12 +140,13 @@ def test_interactive_calls_overtake_batch_calls_and_the_hurried_the_patient(edge
 
 
 def test_under_load_the_engine_gets_an_allowance_and_without_load_none(edge, gate):
-    one = edge(gate, costs=(0.001, 0.1), threads=1, max_pending_requests=500, max_queue_ms=10_000)
+    one = edge(gate, costs=(0.001, 0.1), threads=1, max_pending_requests=500, max_queue_ms=10_000, brown_out_floor=0.1)
     gate.open.set()
     assert call(one, "alone").result().request_id
     assert gate.terms["alone"].allowance_s == float("inf")
-    for calls in [[call(one, f"{number}") for number in range(40)] for _ in range(2)]:
-        assert all(waiting.result().request_id for waiting in calls)
+    for _ in range(2):
+        assert all(waiting.result().request_id for waiting in [call(one, f"{number}") for number in range(40)])
+        time.sleep(2 * GOOD_FOR_S)  # rates are looked at anew then
     allowances_s = [terms.allowance_s for name, terms in gate.terms.items() if name != "alone"]
     assert min(allowances_s) < 0.1
     assert all(allowance_s >= 0.01 for allowance_s in allowances_s)  # the floor: a tenth
