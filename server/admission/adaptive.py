@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from server.admission.arrival_rate import ArrivalRate
-from server.admission.brown_out import line_share_s, newcomers_room_s, rate_share_s, use
+from server.admission.brown_out import line_share_s, newcomers_room_s, rate_share_s, standing_share_s, use
 from server.admission.line import WaitingLine
 from server.admission.policy import Costs, Gauges
 from server.admission.run_limit import RunLimit
@@ -26,7 +26,7 @@ GOOD_FOR_S = 0.02  # what follows from rates and costs, which take half a second
 FIRST_EDGE_S = 0.0003  # around an answer: decode, encode, gRPC; until it was measured
 POLLING_S = 0.00006  # of that on the polling thread, which nobody measures
 MOST_EDGE_S = 0.005
-SHORT_S = 0.002  # two calls that are expected to take less than that may share a core: the polling thread is then woken less often in vain
+SHORT_S = 0.001  # two calls that are expected to take less than that may share a core: the polling thread is then woken less often in vain
 EDGE_MEMORY = 32  # calls
 
 
@@ -164,7 +164,7 @@ class AdaptivePolicy:
         if waiting:
             room_s = min(room_s, line_share_s(now_s, line.deadlines_s(batch, LOOKED_AT), cores, edge_s))
             if line.standing_s(now_s, batch) > STANDING_S:  # smaller answers before refusals
-                share_s = min(share_s, AIM * self._limits.max_queue_s * cores / (1 + waiting) - edge_s)
+                share_s = min(share_s, standing_share_s(AIM * self._limits.max_queue_s * cores / (1 + waiting), share_s, edge_s))
         else:
             share_s += SPENT * self._saved_s[batch]
         allowance_s = min(max(share_s, expected.floor_s), max(room_s, expected.least_s))

@@ -47,6 +47,15 @@ def line_share_s(now_s: float, deadlines_s: Iterable[float], cores: float, edge_
     return share_s - edge_s
 
 
+def standing_share_s(aim_s: float, share_s: float, edge_s: float) -> float:
+    """Seconds for each of those in a line that stands, which is as it should be when each takes `aim_s`, and where the rate allows `share_s`.
+
+    The geometric mean of what both allow: a line is long by chance, too, and where it alone decided, who comes in a long one would get nothing beside
+    others who get much. Where the rate allows everything, the line decides alone. May be negative.
+    """
+    return math.sqrt(aim_s * max(0.0, share_s + edge_s)) - edge_s if share_s < math.inf else aim_s - edge_s
+
+
 def newcomers_room_s(budget_s: float, arrivals_per_s: float, least_s: float) -> float:
     """Seconds that a call may use so that those who come meanwhile, and allow `budget_s`, still get `least_s` each. May be negative.
 
