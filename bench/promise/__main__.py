@@ -92,7 +92,7 @@ def _rig(told: argparse.Namespace, world: World, command: Command) -> Rig:
         server_core=told.server_core if pinned else None,
         client_core=told.client_core if pinned else None,
         thread_count=told.threads,
-        words=tuple(told.server_words.split()),
+        words=(*command.words, *told.server_words.split()),
         rankers=command.rankers or tuple(told.rankers),
         deadlines_ms=tuple(told.deadlines_ms),
     )

@@ -14,6 +14,7 @@ from bench.promise.rig import Rig
 @dataclass(frozen=True, slots=True)
 class Command:
     """measure: fills the parts that are missing; report: says what those show that are there, however many. rankers: () for those that were named.
+    words: settings of its servers, before those that were told.
 
     seconds: of measuring, without the search of C, and without what starting servers takes.
     """
@@ -22,6 +23,7 @@ class Command:
     report: Callable[[Rig, Parts], Proof]
     seconds: float
     rankers: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
 
 
 COMMANDS = {
@@ -30,6 +32,7 @@ COMMANDS = {
     "slow-ranker": Command(slow_ranker.measure, slow_ranker.report, 170.0),
     "overload": Command(overload.measure, overload_report.report, 130.0),
     "overload-light": Command(overload.measure, overload_report.report, 130.0, ("light",)),
+    "overload-floored": Command(overload.measure, overload_report.report, 130.0, ("heavy",), overload.FLOORED_WORDS),
     "priorities": Command(priorities.measure, priorities.report, 60.0),
     "cancels": Command(cancels.measure, cancels.report, 165.0),
     "rapid-reset": Command(rapid_reset.measure, rapid_reset.report, 50.0),

@@ -17,6 +17,10 @@ from loadtest.open_loop.trial import OK
 LOADS = (0.2, 0.5, 0.8, 1.0, 2.0, 5.0, 10.0)  # of C
 UNPROTECTED_WORDS = ("--admission", "off")
 UNPROTECTED_LOAD = 2.0
+FLOORED_WORDS = (
+    "--brown-out-floor",
+    "0.1",
+)  # so that a generator keeps up with ten times as many as can be served
 COOPERATIVE_LOAD = 10.0
 SPIKE_STEPS = ((0.0, 0.7), (2.0, 2.0), (4.0, 0.7))  # (moment, load) of one cycle
 CYCLE_S, BUCKET_S = 6.0, 0.1
@@ -34,7 +38,8 @@ def measure(rig: Rig, parts: Parts) -> None:
         with rig.serve(ranker)() as target:
             _measure_protected(rig, parts, target, c)
     parts.once(REFUSAL, lambda: _refused_s(rig, ranker, seconds))
-    parts.once(UNPROTECTED, lambda: _unprotected(rig, ranker, c, seconds))
+    if not floored(rig):
+        parts.once(UNPROTECTED, lambda: _unprotected(rig, ranker, c, seconds))
 
 
 def _measure_protected(rig: Rig, parts: Parts, target: Target, c: float) -> None:
@@ -45,6 +50,11 @@ def _measure_protected(rig: Rig, parts: Parts, target: Target, c: float) -> None
         once(parts, at_load(load), partial(_see, rig, target, load * c, seconds))
     once(parts, COOPERATIVE, lambda: _see(rig, target, COOPERATIVE_LOAD * c, seconds, cooperative=True))
     parts.once(SPIKE, lambda: _spike(rig, target, c, 2 * seconds))
+
+
+def floored(rig: Rig) -> bool:
+    """Whether answers have a least size. Without admission everybody gets a smaller one: nothing to compare with."""
+    return rig.words[: len(FLOORED_WORDS)] == FLOORED_WORDS
 
 
 def at_load(load: float) -> str:

@@ -33,7 +33,10 @@ def report(rig: Rig, parts: Parts) -> Proof:
     """All that was measured. What was found with another ranker than the heaviest has a name of its own."""
     ranker = rig.rankers[-1]
     name = "overload" if ranker == list(COSTS_MS)[-1] else f"overload-{ranker}"
-    proof = Proof(name, f"Goodput when everyone calls at once, {COSTS_MS[ranker]:g} ms ranker", rig.seed)
+    title, words = f"Goodput when everyone calls at once, {COSTS_MS[ranker]:g} ms ranker", ""
+    if overload.floored(rig):
+        name, words = "overload-floored", f", {' '.join(overload.FLOORED_WORDS)}"
+    proof = Proof(name, title + words, rig.seed)
     c = parts.get(overload.C)
     if not c:
         return proof

@@ -26,7 +26,8 @@ GOOD_FOR_S = 0.02  # what follows from rates and costs, which take half a second
 FIRST_EDGE_S = 0.0003  # around an answer: decode, encode, gRPC; until it was measured
 POLLING_S = 0.00006  # of that on the polling thread, which nobody measures
 MOST_EDGE_S = 0.005
-SHORT_S = 0.001  # two calls that are expected to take less than that may share a core: the polling thread is then woken less often in vain
+SHORT_S = 0.0007  # two answers that take less than that may share a core: the polling thread is then woken less often in vain
+HARDLY_MORE = 1.2  # than the least: answers that hardly rank may, too; of two that rank, each drives the other's weights out of the cache
 EDGE_MEMORY = 32  # calls
 
 
@@ -116,9 +117,9 @@ class AdaptivePolicy:
         ticket.allowance_s = self._allowance_s(now_s, ticket.batch)
         ticket.share_s = self._pressures[ticket.batch].share_s
         ticket.started_s = now_s
-        expected_s = min(ticket.allowance_s, expected.full_s, max(left_s, 0.0)) + self._edge_s
-        ticket.expected_end_s = now_s + expected_s
-        ticket.short, ticket.alone = expected_s <= SHORT_S, self._line.running <= 1
+        expected_s = min(ticket.allowance_s, expected.full_s, max(left_s, 0.0))
+        ticket.expected_end_s = now_s + expected_s + self._edge_s
+        ticket.short, ticket.alone = expected_s <= max(SHORT_S, HARDLY_MORE * expected.least_s), self._line.running <= 1
         return left_s > (expected.least_s if waited else 0.0)
 
     def finish(self, now_s: float, ticket: Ticket) -> None:

@@ -154,7 +154,7 @@ def test_where_no_rate_holds_nobody_is_measured_and_the_line_says_so(rehearsal, 
 
 @pytest.mark.parametrize("name", list(COMMANDS))
 def test_every_command_reports_what_there_is_even_if_that_is_nothing(name, tmp_path):
-    rig = Rig(World(tmp_path / "data"), tmp_path, 10.0, rankers=COMMANDS[name].rankers or ("light", "heavy"))
+    rig = Rig(World(tmp_path / "data"), tmp_path, 10.0, rankers=COMMANDS[name].rankers or ("light", "heavy"), words=COMMANDS[name].words)
     proof = COMMANDS[name].report(rig, Parts(rig.parts_file(name), rig.settings))
     assert proof.name == name
     assert not proof.met
