@@ -25,7 +25,7 @@ COOPERATIVE_LOAD = 10.0
 SPIKE_STEPS = ((0.0, 0.7), (2.0, 2.0), (4.0, 0.7))  # (moment, load) of one cycle
 CYCLE_S, BUCKET_S = 6.0, 0.1
 STUCK_S = 3.0  # that the threads of the server whose refusals are counted are taken for
-REFUSAL_RATE_PER_S = 2_000.0
+REFUSAL_RATE_PER_S = 6_000.0  # as many as one core sends without being late: a worker that wakes up for each refusal spends more on it
 IDLE_S = 2.0
 C, IDLE, COOPERATIVE, SPIKE, REFUSAL, UNPROTECTED = "C", "idle", "client half", "spike", "refusal", "without admission"
 

@@ -26,7 +26,7 @@ GOOD_FOR_S = 0.02  # what follows from rates and costs, which take half a second
 FIRST_EDGE_S = 0.0003  # around an answer: decode, encode, gRPC; until it was measured
 POLLING_S = 0.00006  # of that on the polling thread, which nobody measures
 MOST_EDGE_S = 0.005
-SHORT_S = 0.0007  # two answers that take less than that may share a core: the polling thread is then woken less often in vain
+SHORT_S = 0.0008  # two answers that take less than that may share a core: the polling thread is then woken less often in vain
 HARDLY_MORE = 1.2  # than the least: answers that hardly rank may, too; of two that rank, each drives the other's weights out of the cache
 EDGE_MEMORY = 32  # calls
 
