@@ -33,7 +33,7 @@ COMMANDS = {
     "overload": Command(overload.measure, overload_report.report, 130.0),
     "overload-light": Command(overload.measure, overload_report.report, 130.0, ("light",)),
     "overload-floored": Command(overload.measure, overload_report.report, 130.0, ("heavy",), overload.FLOORED_WORDS),
-    "priorities": Command(priorities.measure, priorities.report, 60.0),
+    "priorities": Command(priorities.measure, priorities.report, 60.0, words=overload.FLOORED_WORDS),
     "cancels": Command(cancels.measure, cancels.report, 165.0),
     "rapid-reset": Command(rapid_reset.measure, rapid_reset.report, 50.0),
 }
