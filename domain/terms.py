@@ -37,8 +37,7 @@ class Terms:
         deadline = self.deadline
         if deadline.clock() >= deadline.at_s:
             deadline.check(doing)
-        if not self.active():
-            self.check_active(doing)
+        self.check_active(doing)
 
     def check_active(self, doing: str) -> None:
         """Raise Canceled when the caller has gone. A ranking under way stops by its own plan: a late prefix is still better than nothing."""

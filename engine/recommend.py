@@ -12,7 +12,7 @@ from domain.candidates import Candidates
 from domain.columns import Creators
 from domain.deadline import Clock
 from domain.diagnosis import Diagnosis
-from domain.errors import BundleNotLoaded, FieldViolation, InvalidRequest, StageFailure
+from domain.errors import BundleNotLoaded, Canceled, FieldViolation, InvalidRequest, StageFailure
 from domain.request import RecommendRequest
 from domain.slate import Profile, Recommended, Slate, Stage
 from domain.stages import Composer, Retriever
@@ -67,9 +67,12 @@ class Engine:
         """A slate, or a RequestError."""
         with self.load:
             try:
-                return recommend(self, request, terms)
-            finally:
-                self.load.over(left=not terms.active())
+                answer = recommend(self, request, terms)
+            except Canceled:
+                self.load.over(left=True)
+                raise
+            self.load.over(left=not terms.active())
+            return answer
 
     def diagnose(self, answer: Recommended) -> Diagnosis:
         """What else people may want to know of an answer."""

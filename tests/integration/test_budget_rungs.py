@@ -2,7 +2,9 @@
 
 import math
 import time
+from contextlib import suppress
 from dataclasses import replace
+from itertools import count
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,6 +16,7 @@ from domain.request import RecommendRequest
 from domain.slate import Degradation, DegradationReason, Stage
 from domain.terms import Terms, always
 from engine.cost_model import CostModel
+from engine.load import Load
 from engine.open import StartOptions, prepare
 from engine.plan import Planner
 from engine.probe import Prober
@@ -163,6 +166,18 @@ def test_a_caller_that_leaves_during_retrieval_is_not_ranked_for(engine):
     answers = iter([True, False])
     with pytest.raises(Canceled, match="could rank"):
         ask(with_rank(engine, ranker=SimpleNamespace(rank=never_asked)), active=lambda: next(answers))
+
+
+@pytest.mark.parametrize("leaves_after", [1, 2, 3])
+def test_who_leaves_before_the_answer_is_counted_wherever_that_was_noticed(engine, leaves_after):
+    """Between two stages, or after the last."""
+    engine = replace(engine, load=Load())
+    looks = count(1)
+    ask(engine)
+    assert engine.load.left_share == 0.0
+    with suppress(Canceled):
+        ask(engine, active=lambda: next(looks) < leaves_after)
+    assert engine.load.left_share > 0.0
 
 
 def test_the_diagnosis_estimates_what_the_cut_costs_from_the_curve_in_the_bundle(engine):
