@@ -8,7 +8,7 @@ import pytest
 
 from earshot.v1 import recommendation_service_pb2 as pb
 from earshot.v1 import types_pb2
-from tests.integration.server_process import ServerProcess
+from tests.integration.server_process import ServerProcess, wait_until
 
 REQUEST = pb.RecommendCreatorsRequest(user=pb.User(user_id="listener-0001"), view=pb.RESPONSE_VIEW_DIAGNOSTIC)
 SLOW = 400  # the demo's ranker takes a fraction of a millisecond
@@ -76,10 +76,10 @@ def test_a_ranker_that_becomes_slow_gives_lesser_answers_that_say_so_and_full_on
     assert similarities == sorted(similarities, reverse=True)
 
     file.unlink()
+    assert "every ranker call runs 400 times" in server.log.read_text()
+    wait_until(lambda: "the drill is over" in server.log.read_text(), 5, "the worker looks at the file again")
     full = until(server, 0.1, lambda answer: not answer.degradations)
     assert full.diagnostics.ranked_count == 200
-    assert "every ranker call runs 400 times" in server.log.read_text()
-    assert "the drill is over" in server.log.read_text()
 
 
 def test_metrics_show_what_each_worker_has_learned(drilled):
