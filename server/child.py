@@ -23,8 +23,7 @@ CHILD_ENVIRONMENT = {
 
 # Where the environment says nothing else. Huge pages for large blocks, the index above all: its search jumps through hundreds of megabytes, and
 # with pages of 4 KiB misses the TLB at each jump (docs/adr/0006-worker-memory-cores-and-counters.md).
-# And gRPC reads its connections on the thread that polls for events, as it did until 1.8x, not on threads of an event engine that wake it up.
-CHILD_DEFAULTS = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1", "GRPC_EXPERIMENTS": "-event_engine_listener"}
+CHILD_DEFAULTS = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 
 
 class GenerationChild:
