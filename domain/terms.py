@@ -34,9 +34,7 @@ class Terms:
 
     def check(self, doing: str) -> None:
         """Raise DeadlinePassed when no time is left, Canceled when the caller has gone, naming what would have been done."""
-        deadline = self.deadline
-        if deadline.clock() >= deadline.at_s:
-            deadline.check(doing)
+        self.deadline.check(doing)
         self.check_active(doing)
 
     def check_active(self, doing: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-MEMORY = 50
+MEMORY = 50  # requests: three that are left in a row are noticed (engine/plan.py), one is not
 
 
 class Load:

@@ -10,8 +10,8 @@ CONFIDENCE = 0.99
 WINDOW_COUNT = 256  # enough for a 99th percentile that is not simply the worst of all
 REFRESH_COUNT = 32  # sorting the window costs 10 us; shared by so many observations it costs nothing
 LEAST_COUNT = 8  # with fewer the prior is the better guess
-_ROOT = itemgetter(1)
 PRIOR_SHARE = 0.5  # of what nobody has watched yet: half as long again as predicted is believed possible
+_ROOT = itemgetter(1)
 
 
 class Margin:

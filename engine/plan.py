@@ -22,7 +22,7 @@ CALL_S = 0.010  # processor seconds of one native call while time is short: noth
 FIRST_CALL_S = 0.005  # of the first one where there is time for all of them, but reason to look up from it
 LEAVING_SHARE = 0.05  # of the callers left lately: with that many, what ranking goes on for nobody costs as much as a second call
 STALL = 10.0  # a ranker may become so many times slower; who has time for that need not be asked after 5 ms whether it has
-WATCHED = 4  # of so many requests one tells what all but the ranker took: that changes seldom, and learning from all cost 3 us a request
+WATCHED = 4  # of so many requests one tells what its stages took, but for long rankings, which all do: that changes seldom, and telling has its cost
 CALL_OVERHEAD = 0.2  # but no shorter than that its fixed part is this share of it
 
 

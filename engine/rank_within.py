@@ -48,8 +48,8 @@ class RankWithin:
     def rank(self, user: User, kept: Candidates, top_count: int, plan: Plan, terms: Terms, trace: Trace) -> tuple[Ranked, int]:
         """(all of `kept` in order, how many of the first were ranked). Whatever was not scored is a degradation in `trace`.
 
-        One native call ranks what takes it a few milliseconds. More is ranked in chunks with a look at the clock between: on a machine that turns out
-        slower, or for a caller that leaves, at most one chunk is too much. Raises RequestError only.
+        One native call ranks what takes it a few milliseconds, or what nothing is likely to stop. Otherwise it is done in chunks with a look at the
+        clock between: on a machine that turns out slower, or for a caller that leaves, at most one chunk is too much. Raises RequestError only.
         """
         chunks, kept_count = Chunks(kept), len(kept)
         try:

@@ -51,9 +51,6 @@ class StageCost:
 
     def sure(self, count: int, running: int = 1, caution: float = 1.0) -> float:
         """The seconds that hold in 99 of 100 cases; caution: how many times the margin is wanted, 1 for once."""
-        if running == 1:  # mostly
-            typical_s = self.fixed_s + self.per_row_s * count if count > 0 else 0.0
-            return typical_s + caution * self._margins[0].seconds(typical_s)
         typical_s = self.typical(count, running)
         return typical_s + caution * self._margins[min(running, MOST_RUNNING) - 1].seconds(typical_s)
 

@@ -19,14 +19,6 @@ from server.telemetry.logs import LOGGER
 Answer = TypeVar("Answer")
 
 
-class Refused(Exception):
-    """A call that ends with a status that was made already."""
-
-    def __init__(self, status: Status) -> None:
-        super().__init__(status.details)
-        self.status = status
-
-
 def defect(problem: BaseException, **fields: str) -> tuple[str, Status]:
     """(error id, status) of what nobody foresaw. The log has text and traceback under the id, with `fields`; the caller gets the id alone."""
     error_id = secrets.token_hex(8)
@@ -35,7 +27,7 @@ def defect(problem: BaseException, **fields: str) -> tuple[str, Status]:
 
 
 def unary(method: Callable[[Any, grpc.ServicerContext], Answer]) -> Callable[[Any, grpc.ServicerContext], Answer]:
-    """The method, wrapped. Inside, RequestError and Refused are raised; nobody calls `context.abort`."""
+    """The method, wrapped. Inside, RequestError is raised; nobody calls `context.abort`."""
 
     def behavior(request: Any, context: grpc.ServicerContext) -> Answer:
         try:
@@ -65,6 +57,4 @@ def stream(method: Callable[[Any, grpc.ServicerContext], Iterator[Answer]]) -> C
 
 
 def _status(problem: BaseException) -> Status:
-    if isinstance(problem, Refused):
-        return problem.status
     return status_of(problem) if isinstance(problem, RequestError) else defect(problem)[1]

@@ -49,18 +49,11 @@ def test_where_there_is_time_and_little_load_answers_are_full():
 
 @pytest.mark.parametrize("costs", [LIGHT, HEAVY])
 @pytest.mark.parametrize("load", [2, 5, 10])
-def test_beyond_its_capacity_a_worker_goes_on_answering_at_its_full_rate(costs, load):
+@pytest.mark.parametrize("budget_s", [0.05, 1.0])
+def test_beyond_its_capacity_a_worker_goes_on_answering_at_its_full_rate(costs, load, budget_s):
+    """The answers of patient callers are made smaller by the line alone."""
     capacity, seconds = 1 / floor_s(costs), 4.0
-    outcomes = VirtualWorker(*costs).run(Stream(load * capacity, 0.05, seconds))
-    assert goodput(outcomes, seconds) >= 0.95 * capacity * bound(costs, load)
-
-
-@pytest.mark.parametrize("costs", [LIGHT, HEAVY])
-@pytest.mark.parametrize("load", [2, 5, 10])
-def test_patient_callers_are_answered_at_its_full_rate_too(costs, load):
-    """Their answers are made smaller by the line alone."""
-    capacity, seconds = 1 / floor_s(costs), 4.0
-    outcomes = VirtualWorker(*costs).run(Stream(load * capacity, 1.0, seconds))
+    outcomes = VirtualWorker(*costs).run(Stream(load * capacity, budget_s, seconds))
     assert goodput(outcomes, seconds) >= 0.95 * capacity * bound(costs, load)
 
 

@@ -8,10 +8,9 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2
 
-from domain.errors import InvalidRequest, UnknownUser
+from domain.errors import UnknownUser
 from earshot.client import error_info_of, reason_of
-from server.rpc.errors import status_of
-from server.rpc.outermost import Refused, stream, unary
+from server.rpc.outermost import stream, unary
 from server.rpc.reading import decoded, reader
 
 DEFECTS = [ValueError, SystemExit, KeyboardInterrupt, asyncio.CancelledError, GeneratorExit, MemoryError, RecursionError, StopIteration]
@@ -94,8 +93,6 @@ def test_a_defect_is_internal_at_once_with_an_id_that_the_log_has(call, kind, to
 def test_an_error_of_the_domain_has_its_own_code(call, told, channel):
     told.problem = UnknownUser("nobody", {"user_id": "x"})
     assert (refused(call, channel, b"").code(), reason_of(refused(call, channel, b""))) == (Code.NOT_FOUND, "UNKNOWN_USER")
-    told.problem = Refused(status_of(InvalidRequest()))
-    assert reason_of(refused(call, channel, b"")) == "INVALID_REQUEST"
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
