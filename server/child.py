@@ -23,7 +23,9 @@ CHILD_ENVIRONMENT = {
 
 # Where the environment says nothing else. Huge pages for large blocks, the index above all: its search jumps through hundreds of megabytes, and
 # with pages of 4 KiB misses the TLB at each jump (docs/adr/0006-worker-memory-cores-and-counters.md).
-CHILD_DEFAULTS = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
+# And gRPC wakes the thread that polls for events by a condition variable: by a pipe, which it writes to under a lock, that thread wakes up only to
+# wait for the lock (docs/adr/0009-reception.md).
+CHILD_DEFAULTS = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1", "GRPC_EXPERIMENTS": "pollset_alternative"}
 
 
 class GenerationChild:

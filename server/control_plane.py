@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import cast
 
 import grpc
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry
 
 from server.bundle_choice import KnownBundle, known_bundles
 from server.group_state import GroupState
@@ -24,6 +23,7 @@ from server.rpc.request_pool import job_pool
 from server.settings import Settings
 from server.telemetry.board import Board
 from server.telemetry.exposition import BoardCollector, GroupCollector
+from server.telemetry.metrics_server import serve_metrics
 
 DATA_SERVICE = "earshot.v1.RecommendationService"
 THREADS = 2
@@ -67,10 +67,9 @@ class ControlPlane:
         registry.register(BoardCollector(board))
         registry.register(GroupCollector(self._numbers))
         try:
-            self._metrics, _ = start_http_server(settings.metrics_port, settings.metrics_host, registry)
+            return serve_metrics(settings.metrics_host, settings.metrics_port, registry)
         except OSError as problem:
             raise refusal(settings.metrics_host, settings.metrics_port, "metrics", problem) from problem
-        return int(self._metrics.server_port)
 
     def _numbers(self) -> Sequence[tuple[str, str, float, bool]]:
         group = self._state.snapshot()
@@ -94,10 +93,4 @@ class ControlPlane:
         for gate in (self.health.gate, self._reflection.gate):
             gate.close()
             gate.cancel_all()
-        # It looks only twice a second whether it should end. Nobody waits for that: the process ends before.
-        threading.Thread(target=self._end_metrics, daemon=True).start()
         self._server.stop(0.0).wait(STOP_S)
-
-    def _end_metrics(self) -> None:
-        self._metrics.shutdown()
-        self._metrics.server_close()

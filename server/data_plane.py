@@ -30,7 +30,7 @@ from server.telemetry.meter import Meter
 
 SERVICE = "earshot.v1.RecommendationService"
 METHOD = "RecommendCreators"
-WATCH_S = 0.25
+WATCH_S = 0.5
 STREAM_END_S = 0.2  # streams that have not ended by themselves by then are canceled
 
 

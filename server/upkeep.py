@@ -12,7 +12,8 @@ from engine.recommend import Engine
 from server.telemetry.logs import LOGGER, log
 from server.telemetry.meter import Meter
 
-INTERVAL_S = 0.25
+INTERVAL_S = 0.5
+DRILL_INTERVAL_S = 0.25  # who writes a drill file waits for what it does
 
 
 class Upkeep:
@@ -27,12 +28,13 @@ class Upkeep:
         threading.Thread(target=self._keep_up, name="upkeep", daemon=True).start()
 
     def _keep_up(self) -> None:
+        interval_s = INTERVAL_S if self._drill is None else DRILL_INTERVAL_S
         while True:
             try:
                 self.once()
             except Exception:  # noqa: BLE001  # a worker that answers must not lose its upkeep for good
                 LOGGER.log(logging.ERROR, "upkeep failed", exc_info=True)
-            time.sleep(INTERVAL_S)
+            time.sleep(interval_s)
 
     def once(self) -> None:
         """Everything that is due."""

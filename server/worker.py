@@ -12,7 +12,7 @@ import time
 from domain.errors import EarshotError
 from engine.drill import Drill
 from engine.open import Prepared, StartOptions
-from server import exits, slices
+from server import exits, huge_pages, slices
 from server.assignment import Assignment
 from server.cores import core_of
 from server.data_plane import DataPlane
@@ -23,7 +23,7 @@ from server.telemetry.logs import log, set_up_logs
 from server.upkeep import Upkeep, announce
 
 POLL_S = 0.02
-BEAT_S = 1.0  # longest time between two signs of life; shorter where the hang timeout is
+BEAT_S = 5.0  # longest time between two signs of life; shorter where the hang timeout is
 SETTLE_POLLS = 10  # without work for that long, the last answers have left
 CANCEL_S = 0.3  # for canceled calls to tell their callers
 
@@ -46,12 +46,13 @@ def run_worker(prepared: Prepared, assignment: Assignment, place: int, report_fd
         plane = DataPlane(engine, assignment, place)
         gc.collect()
         gc.freeze()
+        huge_page_count = huge_pages.settle()
         plane.start()
     except EarshotError as problem:
         send(report_fd, {"state": "failed", "place": place, "exit_code": exits.exit_code(problem), "text": problem.line()})
         return exits.exit_code(problem)
     send(report_fd, {"state": "serving", "place": place, "pid": os.getpid()})
-    log(logging.INFO, "serving", place=place, start_s=round(time.monotonic() - started_s, 3))
+    log(logging.INFO, "serving", place=place, start_s=round(time.monotonic() - started_s, 3), huge_pages=huge_page_count)
     Upkeep(engine, plane.meter, drill).start()
     threading.Thread(target=_keep_beating, args=(plane, place, report_fd, settings), name="beat", daemon=True).start()
     _wait_and_drain(plane, settings)

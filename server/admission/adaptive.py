@@ -16,9 +16,9 @@ from server.admission.ticket import Ticket
 RATE_MEMORY_S = 0.5  # the line tells of a spike at once; this tells of what lasts
 STANDING_S = 0.1  # a line that was never empty for so long is no burst any more
 BURST = 5  # so many times `max_queue_s` may wait for that long
-PATIENT = 10  # times `max_queue_s`: who allows that much is served in full until a line stands, at whatever rate calls come
+PATIENT = 10  # times `max_queue_s`: who allows that much is served in full until a line stands, at whatever rate calls come; it may stand for longer
 LEAST_LEFT = 0.05  # of the processor is assumed for batch calls even where interactive ones take all of it
-AIM = 0.5  # of `max_queue_s`: where a line that stands is brought back to
+AIM = 0.5  # of what may stand: where a line that stands is brought back to
 HELD = 0.9  # answers take up to a tenth longer than they are planned to
 SPENT = 0.5  # of what earlier calls saved goes to the next one: a little more for many is worth more than everything for few
 LOOKED_AT = 8  # of those that wait, when their shares are worked out
@@ -149,8 +149,8 @@ class AdaptivePolicy:
         if len(line) >= limits.most_waiting:
             return False
         expected, left = self._expected(now_s), self._left(now_s) if batch else 1.0
-        patience_s = limits.max_queue_s * left * (1 if line.standing_s(now_s, batch) > STANDING_S else BURST)
-        if line.waiting(batch) * (expected.floor_s + self._edge_s) > patience_s * places:
+        patience_s = self._patience_s(batch) if line.standing_s(now_s, batch) > STANDING_S else BURST * limits.max_queue_s
+        if line.waiting(batch) * (expected.floor_s + self._edge_s) > patience_s * left * places:
             return False
         least_s = expected.least_s + self._edge_s
         wait_s = (line.rest_s(now_s) + line.ahead_of(deadline_s, batch) * least_s) / (places * left)
@@ -165,7 +165,7 @@ class AdaptivePolicy:
         if waiting:
             room_s = min(room_s, line_share_s(now_s, line.deadlines_s(batch, LOOKED_AT), cores, edge_s))
             if line.standing_s(now_s, batch) > STANDING_S:  # smaller answers before refusals
-                share_s = min(share_s, standing_share_s(AIM * self._limits.max_queue_s * cores / (1 + waiting), share_s, edge_s))
+                share_s = min(share_s, standing_share_s(AIM * self._patience_s(batch) * cores / (1 + waiting), share_s, edge_s))
         else:
             share_s += SPENT * self._saved_s[batch]
         allowance_s = min(max(share_s, expected.floor_s), max(room_s, expected.least_s))
@@ -185,6 +185,11 @@ class AdaptivePolicy:
         if self._budget.budget_s >= PATIENT * self._limits.max_queue_s:
             return math.inf
         return rate_share_s(processor, rate, self._edge_s, self._budget.budget_s)
+
+    def _patience_s(self, batch: bool) -> float:
+        """How much work may stand in the line: `max_queue_s`; where callers allow much more a part of that, up to what a burst may bring."""
+        most_s = self._limits.max_queue_s
+        return most_s if batch else min(BURST * most_s, max(most_s, self._budget.budget_s / PATIENT))
 
     def _expected(self, now_s: float) -> Expected:
         last = self._last_expected

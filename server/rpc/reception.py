@@ -78,7 +78,23 @@ class Incoming:
         if isinstance(answer, Status):
             self.refuse(answer)
         else:
-            grpc_server._status(self._event, self._state, answer)  # noqa: SLF001  # see above
+            self._send(answer)
+
+    def _send(self, answer: bytes) -> None:
+        """As `grpc._server._status`, which holds the state's lock until the answer has left. That wakes the polling thread, which goes first: it
+        would wait for the lock, then for the interpreter, and so change places with this thread three times for every answer."""
+        state, token = self._state, grpc_server._SEND_STATUS_FROM_SERVER_TOKEN  # noqa: SLF001  # see above
+        with state.condition:
+            if state.client is grpc_server._CANCELLED:  # noqa: SLF001  # see above
+                return
+            state.statused = True
+            state.due.add(token)
+        operations = (
+            cygrpc.SendInitialMetadataOperation(None, 0),
+            cygrpc.SendMessageOperation(answer, 0),
+            cygrpc.SendStatusFromServerOperation(None, cygrpc.StatusCode.ok, b"", 0),
+        )
+        self._event.call.start_server_batch(operations, grpc_server._send_status_from_server(state, token))  # noqa: SLF001  # see above
 
     def receive(self, incomplete: dict[Incoming, None]) -> None:
         """Let the message come, then hand the call on to its desk; in `incomplete` until then."""

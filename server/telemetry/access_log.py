@@ -14,7 +14,7 @@ from domain.deadline import Clock
 from domain.slate import Recommended
 from server.telemetry.logs import log, utc
 
-FLUSH_INTERVAL_S = 0.25  # lines come late by that much; a flush is short enough not to hold up a request
+FLUSH_INTERVAL_S = 0.5  # lines come late by that much; a flush is short enough not to hold up a request
 
 
 @dataclass(slots=True)

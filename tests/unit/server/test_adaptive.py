@@ -3,6 +3,7 @@
 Capacity is what one core can answer at the floor, by the costs: 1 / (floor + edge). `bound` is reliability.md's: what refusals leave of it.
 """
 
+import math
 from types import SimpleNamespace
 
 import pytest
@@ -198,10 +199,31 @@ def test_the_line_is_bounded_in_time_and_in_number():
 def test_a_line_that_stands_is_bounded_closer_than_a_burst():
     still = Still(max_queue_s=0.004)
     for _ in range(4):
+        assert still.offer(budget_s=0.3)
+    still.now_s += 0.2
+    for _ in range(60):  # who came of late was in a hurry
+        still.policy.admits(still.now_s, still.ticket(budget_s=0.03))
+    assert still.offer(budget_s=0.03)
+    assert not still.offer(budget_s=0.03)
+
+
+def test_a_line_of_patient_callers_may_stand_as_long_as_a_burst():
+    still = Still(max_queue_s=0.004)
+    for _ in range(4):
         assert still.offer(budget_s=10.0)
     still.now_s += 0.2
-    assert still.offer(budget_s=10.0)
-    assert not still.offer(budget_s=10.0)
+    assert sum(still.offer(budget_s=10.0) for _ in range(100)) == 16 - 3
+
+
+def test_sixteen_patient_callers_in_a_closed_loop_get_full_answers():
+    """Of 2 ms each on one core: a line of 30 ms, where half of `max_queue_s` is 25."""
+    still = Still(least_s=0.0002, full_s=0.002, max_queue_s=0.05, floor=0.0)
+    for _ in range(16):
+        assert still.offer(budget_s=5.0)
+    still.now_s += 0.2
+    ticket = still.ticket(budget_s=5.0)
+    still.policy.start(still.now_s, ticket)
+    assert ticket.allowance_s == math.inf
 
 
 def test_batch_calls_are_refused_before_interactive_ones():

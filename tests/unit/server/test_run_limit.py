@@ -46,6 +46,20 @@ def test_it_does_not_grow_while_nobody_waits():
     assert Run().calls(500, 0.01, use=0.1, waiting=0) == 1
 
 
+def test_calls_that_take_longer_than_a_look_move_it_too():
+    assert Run().calls(100, 0.5, use=0.1) > 2
+
+
+def test_where_calls_wait_now_and_then_it_stays_and_looks_ten_times_a_second():
+    run, looks = Run(), []
+    run.limit = RunLimit(1, 64, lambda: looks.append(run.now_s) or run.used_s, lambda: run.now_s)
+    for _ in range(1000):
+        run.calls(1, 0.002, use=0.1, waiting=1)
+        run.calls(1, 0.002, use=0.1, waiting=0)
+    assert run.limit.calls == 1
+    assert len(looks) <= 10 * run.now_s + 1
+
+
 def test_it_does_not_move_while_fewer_than_half_of_it_run():
     run = Run()
     run.calls(500, 0.01, use=0.2)
