@@ -105,12 +105,14 @@ class Ranked:
     similarity, ties by creator id. m is at least min(page size, n), so a prefix of the full order is enough.
     form: how the scores came to be: "whole", the model as it is; "split", the same with the first layers summed in blocks; "folded", the creators'
     block from a table; "none", similarity order.
+    all_finite: every score is known to be finite; False: who wants to know looks.
     """
 
     candidates: Candidates
     scores: FloatArray
     order: RowArray
     form: str
+    all_finite: bool = False
 
     def __len__(self) -> int:
         return len(self.candidates.rows)

@@ -9,7 +9,7 @@ from threading import get_ident
 
 import numpy as np
 
-from domain.arrays import FloatArray, RowArray
+from domain.arrays import RowArray
 from domain.candidates import Candidates, Ranked
 from domain.deadline import Deadline
 from domain.errors import RequestError
@@ -69,7 +69,7 @@ class RankWithin:
         if not chunks.ranked_count:
             return self.fallback.rank(user, kept, top_count, self.objective, terms.deadline), 0
         ranked = chunks.joined(self.id_ranks)
-        self._name_rungs(ranked.scores[: chunks.ranked_count], trace)
+        self._name_rungs(ranked, chunks.ranked_count, trace)
         return ranked, chunks.ranked_count
 
     def _run(self, user: User, chunk: Candidates, top_count: int, plan: Plan, deadline: Deadline, watched: bool) -> Ranked:
@@ -90,11 +90,11 @@ class RankWithin:
         check_row_law(ranked, chunk, top_count)
         return ranked
 
-    def _name_rungs(self, scores: FloatArray, trace: Trace) -> None:
-        """What is less than it should be about the scores that there are."""
-        count = len(scores)
+    def _name_rungs(self, ranked: Ranked, count: int, trace: Trace) -> None:
+        """What is less than it should be about the scores of the first `count`, which there are."""
         if self.fell_back:
             trace.degrade(Stage.RANK, DegradationReason.FALLBACK_PROVIDER, count, count)
-        if math.isnan(scores.min()):  # which it is where any score is
+        scores = ranked.scores[:count]
+        if not ranked.all_finite and math.isnan(scores.min()):  # which it is where any score is
             finite_count = int(np.count_nonzero(np.isfinite(scores)))
             trace.degrade(Stage.RANK, DegradationReason.RANKER_NONFINITE, count, finite_count)

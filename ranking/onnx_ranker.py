@@ -76,9 +76,10 @@ class OnnxRanker:
             return Ranked(candidates, np.empty(0, np.float32), np.empty(0, np.int64), self.description.form)
         # one more than wanted: whether the last one is tied decides where it stands
         scores, best, top = self._run(self._outputs, self.feeds(user, candidates, min(top_count + 1, count), objective), None)
+        best_scores = best.tolist()  # a page is short: what NumPy takes for two calls is more than for all of this
         # the least of all is NaN where any is, and the best one is the greatest where none is
-        if isfinite(scores.min()) and isfinite(best[0]) and not (best[1:] == best[:-1]).any():
-            return Ranked(candidates, scores, top[:top_count], self.description.form)
+        if isfinite(scores.min()) and isfinite(best_scores[0]) and len(set(best_scores)) == len(best_scores):
+            return Ranked(candidates, scores, top[:top_count], self.description.form, all_finite=True)
         scores = np.where(np.isfinite(scores), scores, np.float32(np.nan))
         order = order_with_unscored(scores, candidates.similarities, self._id_ranks[candidates.rows])
         return Ranked(candidates, scores, order[:top_count], self.description.form)

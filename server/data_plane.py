@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, cast
+from typing import cast
 
 import grpc
 
@@ -15,6 +15,7 @@ from engine.recommend import Engine
 from server.admission_setup import admission_desk
 from server.assignment import Assignment
 from server.rpc.decode import deserialize
+from server.rpc.direct import Front
 from server.rpc.encode import ResponseEncoder
 from server.rpc.health import SERVICE as HEALTH
 from server.rpc.health import Health
@@ -46,14 +47,11 @@ class DataPlane:
         self.meter = Meter(Board(assignment.board_fd, settings.workers).row(place))
         self._desk = admission_desk(engine.costs, settings, self.meter)
         # grpcio asks a pool for `submit` and nothing else
-        self._server = grpc.server(cast("ThreadPoolExecutor", Reception(self._desk)), options=server_options(share_port=True))
+        self._server = grpc.server(cast("ThreadPoolExecutor", Reception()), options=server_options(share_port=True))
         self._access_log = AccessLog(settings.access_logs_per_s, assignment.user_hash_key, time.monotonic)
         self._stopped = threading.Event()
-        # The desk calls the method, not grpcio: with a ticket, for a serialised answer.
-        behavior = cast("Any", self._handler(engine).recommend_creators)
-        method: grpc.RpcMethodHandler[Any, Any] = grpc.unary_unary_rpc_method_handler(behavior, deserialize, None)
-        services = [grpc.method_handlers_generic_handler(SERVICE, {METHOD: method})]
-        services.append(grpc.method_handlers_generic_handler(HEALTH, self._health.handlers()))
+        self.front = Front(self._server, f"{SERVICE}/{METHOD}", self._handler(engine).recommend_creators, deserialize, self._desk)
+        services = [grpc.method_handlers_generic_handler(HEALTH, self._health.handlers())]
         if self._reflection:
             services += [grpc.method_handlers_generic_handler(name, self._reflection.handlers()) for name in (V1, ALPHA)]
         self._server.add_generic_rpc_handlers(services)
@@ -65,7 +63,7 @@ class DataPlane:
     def start(self) -> None:
         """Listen, and report SERVING."""
         listen(self._server, self._assignment.address, self._assignment.settings)
-        self._server.start()
+        self.front.start()
         threading.Thread(target=self._access_log.keep_flushing, args=(self._stopped,), name="access-log", daemon=True).start()
         threading.Thread(target=self._keep_watching, name="admission", daemon=True).start()
         self._health.set_serving(True)

@@ -14,8 +14,10 @@ from server.admission.policy import Policy
 from server.admission.quotas import Quotas
 from server.admission.ticket import Ticket
 from server.rpc.deadline_rules import NO_DEADLINE_S, DeadlineRules
+from server.rpc.direct import DirectCall
 from server.rpc.errors import Status, status_of
-from server.rpc.reception import BoundedDesk, Incoming
+from server.rpc.reading import Undecodable
+from server.rpc.reception import BoundedDesk
 from server.rpc.request_pool import Job, RequestPool
 from server.telemetry.board import RefusalReason
 from server.telemetry.meter import Meter
@@ -49,7 +51,7 @@ class QuotaDesk:
         self._meter = meter
         self._statuses: dict[float, Status] = {}  # by rate, of which there are as many as were set
 
-    def refusal(self, call: Incoming, now_s: float) -> Status | None:
+    def refusal(self, call: DirectCall, now_s: float) -> Status | None:
         """The status for a call above the quota."""
         rate = self._quotas.take(call.metadata(self._key), now_s)
         if rate is None:
@@ -71,8 +73,6 @@ class AdmissionDesk:
     The method is given the Ticket in place of the message.
     """
 
-    whole = True
-
     def __init__(self, pool: RequestPool[Ticket], policy: Policy, rules: DeadlineRules, meter: Meter, clock: Clock) -> None:
         self.pool = pool
         self.policy = policy
@@ -85,7 +85,7 @@ class AdmissionDesk:
         self._full = cycle([_overloaded(RETRY_AFTER_S * share) for share in SPREAD])
         self._late = status_of(DeadlinePassed("the deadline passed before the call could be taken up; allow more time"))
 
-    def refusal(self, call: Incoming) -> Status | None:
+    def refusal(self, call: DirectCall) -> Status | None:
         """By the headers. The caller's deadline is read here, once; everything after it is monotonic."""
         now_s, left_s = self._clock(), call.time_left_s()
         budget_s = math.inf if left_s >= NO_DEADLINE_S else self._rules.budget_s(max(left_s, 0.0))
@@ -101,9 +101,8 @@ class AdmissionDesk:
         self._meter.refuse(RefusalReason.OVERLOAD)
         return next(self._full)
 
-    def take(self, call: Incoming) -> None:
+    def take(self, call: DirectCall, message: pb.RecommendCreatorsRequest | Undecodable) -> None:
         """Let it wait for a thread, or refuse it."""
-        message = call.taken()
         batch = getattr(message, "priority", 0) == pb.PRIORITY_BATCH
         now_s = self._clock()
         if call.deadline_s == math.inf:  # the server's own time limit is no reason to hurry a caller whose message is on its way
@@ -116,7 +115,7 @@ class AdmissionDesk:
             self._meter.refuse(RefusalReason.BATCH if batch else RefusalReason.OVERLOAD)
             call.refuse(next(self._full))
 
-    def _second_look(self, now_s: float, call: Incoming, batch: bool) -> bool:
+    def _second_look(self, now_s: float, call: DirectCall, batch: bool) -> bool:
         """Whether there is room without those whose callers have gone. Not for every call that is turned away, since each look costs."""
         if self.line is None or now_s < self._swept_s + SWEEP_EVERY_S:
             return False
@@ -128,7 +127,7 @@ class AdmissionDesk:
     def _serve(self, ticket: Ticket) -> None:
         """On a thread: no work for the dead."""
         now_s, call = self._clock(), ticket.caller
-        assert isinstance(call, Incoming)
+        assert isinstance(call, DirectCall)
         in_time = self.policy.start(now_s, ticket)
         try:
             if not call.active():

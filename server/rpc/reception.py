@@ -10,7 +10,6 @@ tests/unit/server/test_reception.py fails when a new one differs.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
@@ -19,45 +18,25 @@ import grpc
 from grpc import _server as grpc_server
 from grpc._cython import cygrpc  # type: ignore[attr-defined]  # compiled, without stubs
 
+from server.rpc.direct import NO_MESSAGE
 from server.rpc.errors import Status
 from server.rpc.request_pool import Finished, Job, RequestPool
+from server.rpc.unfinished import Unfinished
 
 Request = TypeVar("Request")
 Answer = TypeVar("Answer")
 Method = Callable[[Request, grpc.ServicerContext], Answer]
-# Calls whose message is on its way. A good caller's follows its headers within milliseconds; beyond this many, the oldest is none of them.
-# Each costs about 10 KiB until its connection is closed for age.
-MAX_INCOMPLETE = 1000
-_NO_MESSAGE = b"the method wants exactly one request message"
 
 
 class Incoming:
-    """One call, as the polling thread takes it in. `refuse` and `answer`: one of them, once; both from any thread.
+    """One call, as the polling thread takes it in. `refuse` and `answer`: one of them, once; both from any thread."""
 
-    arrived_s, deadline_s: room for the desk to note, by its own clock, when the headers came and until when the call must be answered.
-    """
-
-    __slots__ = ("_arguments", "_event", "_respond", "_run", "_state", "arrived_s", "deadline_s", "desk")
+    __slots__ = ("_arguments", "_event", "_respond", "_run", "_state", "desk")
 
     def __init__(self, run: Callable[..., None], respond: Callable[..., None], call: tuple[Any, ...], desk: Desk) -> None:
         self._event, self._state, *self._arguments = call  # behavior, argument thunk, deserializer, serializer
         self._run, self._respond = run, respond
         self.desk = desk
-        self.arrived_s = self.deadline_s = 0.0
-
-    def time_left_s(self) -> float:
-        """Until the caller's deadline, by the wall clock, which may jump: ask once. Negative when it has passed."""
-        left_s: float = self._event.call_details.deadline - time.time()
-        return left_s
-
-    def metadata(self, key: str) -> str:
-        """What the caller sent under a key; empty without."""
-        return next((value for name, value in self._event.invocation_metadata or () if name == key), "")
-
-    def active(self) -> bool:
-        """Whether the caller still waits. Costs no lock: two looks, of which each is whole."""
-        state = self._state
-        return state.client is not grpc_server._CANCELLED and not state.statused  # noqa: SLF001  # see above
 
     def refuse(self, refusal: Status) -> None:
         """Answer with a status; nothing of the request is read."""
@@ -71,38 +50,13 @@ class Incoming:
         behavior, thunk, *codecs = self._arguments
         self._run(self._respond, self._event, self._state, behavior, thunk if argument is None else lambda: argument, *codecs)
 
-    def reply(self, argument: Any) -> None:
-        """The same for a method that takes nothing but `argument`, and returns its answer serialised, or a Status: without the context and the copy
-        of context variables that grpcio makes for each call, which nobody looks at."""
-        answer = self._arguments[0](argument)
-        if isinstance(answer, Status):
-            self.refuse(answer)
-        else:
-            self._send(answer)
-
-    def _send(self, answer: bytes) -> None:
-        """As `grpc._server._status`, which holds the state's lock until the answer has left. That wakes the polling thread, which goes first: it
-        would wait for the lock, then for the interpreter, and so change places with this thread three times for every answer."""
-        state, token = self._state, grpc_server._SEND_STATUS_FROM_SERVER_TOKEN  # noqa: SLF001  # see above
-        with state.condition:
-            if state.client is grpc_server._CANCELLED:  # noqa: SLF001  # see above
-                return
-            state.statused = True
-            state.due.add(token)
-        operations = (
-            cygrpc.SendInitialMetadataOperation(None, 0),
-            cygrpc.SendMessageOperation(answer, 0),
-            cygrpc.SendStatusFromServerOperation(None, cygrpc.StatusCode.ok, b"", 0),
-        )
-        self._event.call.start_server_batch(operations, grpc_server._send_status_from_server(state, token))  # noqa: SLF001  # see above
-
-    def receive(self, incomplete: dict[Incoming, None]) -> None:
-        """Let the message come, then hand the call on to its desk; in `incomplete` until then."""
+    def receive(self, unfinished: Unfinished[Incoming]) -> None:
+        """Let the message come, then hand the call on to its desk; in `unfinished` until then."""
         event, state = self._event, self._state
         note_message = grpc_server._receive_message(state, event.call, self._arguments[2])  # noqa: SLF001  # see above
 
         def arrived(message_event: Any) -> Any:
-            incomplete.pop(self, None)
+            unfinished.leave(self)
             outcome = note_message(message_event)
             if _whole(event, state):
                 self.desk.take(self)
@@ -111,7 +65,7 @@ class Incoming:
         with state.condition:
             event.call.start_server_batch((cygrpc.ReceiveMessageOperation(0),), arrived)
             state.due.add(grpc_server._RECEIVE_MESSAGE_TOKEN)  # noqa: SLF001  # see above
-        incomplete[self] = None
+        unfinished.enter(self)
 
     def cancel(self) -> None:
         """End it without an answer."""
@@ -177,31 +131,29 @@ class BoundedDesk:
 
 
 class Reception:
-    """Given to `grpc.server` in place of its thread pool. Every method behind it was made by `at_desk`, or is answered at `default`.
+    """Given to `grpc.server` in place of its thread pool. Every method behind it was made by `at_desk`, or is answered at `default`, if
+    there is one.
 
     grpcio has one polling thread, the only one that comes here: no lock is needed.
     """
 
-    def __init__(self, default: Desk) -> None:
+    def __init__(self, default: Desk | None = None) -> None:
         self._default = default
-        self._incomplete: dict[Incoming, None] = {}  # the oldest first
+        self.unfinished: Unfinished[Incoming] = Unfinished()
 
     def submit(self, run: Callable[..., None], respond: Callable[..., None], *call: Any) -> Finished:
         """What grpcio calls when the headers of a call are there. call: event, state, behavior, argument thunk, deserializer, serializer.
 
         The future that grpcio gets back serves it to count calls, which is not wanted here: it is over already.
         """
-        desk: Desk = getattr(call[2], "desk", self._default)
+        desk: Desk | None = getattr(call[2], "desk", self._default)
+        assert desk is not None, "a method without a desk"
         incoming = Incoming(run, respond, call, desk)
         refusal = desk.refusal(incoming)
         if refusal is not None:
             incoming.refuse(refusal)
         elif desk.whole:
-            incoming.receive(self._incomplete)
-            if len(self._incomplete) > MAX_INCOMPLETE:
-                oldest = next(iter(self._incomplete))
-                del self._incomplete[oldest]
-                oldest.cancel()
+            incoming.receive(self.unfinished)
         else:
             desk.take(incoming)
         return OVER
@@ -213,7 +165,7 @@ def _whole(event: Any, state: Any) -> bool:
         if not grpc_server._is_rpc_state_active(state):  # noqa: SLF001  # see above
             return False
         if state.request is None and state.client is grpc_server._CLOSED:  # noqa: SLF001  # see above
-            grpc_server._abort(state, event.call, cygrpc.StatusCode.unimplemented, _NO_MESSAGE)  # noqa: SLF001  # see above
+            grpc_server._abort(state, event.call, cygrpc.StatusCode.unimplemented, NO_MESSAGE.encode())  # noqa: SLF001  # see above
         return state.request is not None
 
 

@@ -45,7 +45,7 @@ class UniformRows:
 
     def encode(self, slate: Slate) -> bytes | None:
         """The rows, serialised; None where a score is not finite, which is absent on the wire."""
-        if not math.isfinite(slate.scores.sum(dtype=np.float64)):
+        if not math.isfinite(sum(slate.scores.tolist())):
             return None
         rows = self._blank[: len(slate.rows)].copy()
         rows["id"], rows["score"], rows["similarity"] = self._ids[slate.rows], slate.scores, slate.similarities

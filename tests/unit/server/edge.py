@@ -63,6 +63,11 @@ class Edge:
         """The request threads."""
         return self.plane._desk.pool
 
+    @property
+    def unfinished(self):
+        """The calls whose message is on its way, of either kind."""
+        return len(self.plane.front.unfinished) + len(self.reception.unfinished)
+
     def states(self):
         """The calls that grpcio knows of."""
         return self.plane._server._state.rpc_states

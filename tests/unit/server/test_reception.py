@@ -8,7 +8,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from earshot.client import reason_of
-from server.rpc import reception
+from server.rpc import unfinished
 from server.rpc.reflection import V1
 from tests.integration.raw_http2 import END_STREAM, RawConnection, data, headers, message, reset
 from tests.unit.server.edge import PUSHBACKS_MS, REQUEST, answer, refused
@@ -71,19 +71,19 @@ def test_a_call_given_up_before_its_message_is_forgotten(edge, raw):
     connection = raw(one)
     connection.send(*(headers(stream, RECOMMEND) + reset(stream) for stream in range(1, 2000, 2)))
     until = time.monotonic() + 5
-    while time.monotonic() < until and (one.reception._incomplete or one.states()):
+    while time.monotonic() < until and (one.unfinished or one.states()):
         time.sleep(0.01)
-    assert (len(one.reception._incomplete), len(one.states())) == (0, 0)
+    assert (one.unfinished, len(one.states())) == (0, 0)
     assert one.recommend(REQUEST, timeout=5).request_id == "r1"
 
 
 def test_beyond_the_limit_the_call_that_has_been_incomplete_longest_is_canceled(edge, raw, monkeypatch):
-    monkeypatch.setattr(reception, "MAX_INCOMPLETE", 10)
+    monkeypatch.setattr(unfinished, "MAX_UNFINISHED", 10)
     one = edge(answer)
     connection = raw(one)
     connection.send(*(headers(stream, RECOMMEND) for stream in range(1, 41, 2)))
     time.sleep(0.3)
-    assert len(one.reception._incomplete) == 10
+    assert one.unfinished == 10
     connection.send(data(39, message(REQUEST.SerializeToString()), END_STREAM))
     assert connection.status(39) == 0
 
