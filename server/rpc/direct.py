@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from types import MethodType
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import grpc
 from grpc import _server as grpc_server
@@ -24,6 +24,7 @@ from server.rpc.unfinished import Unfinished
 from server.telemetry.logs import LOGGER
 
 POLL_S = 1.0  # as grpcio's loop: a server that nobody holds any more ends within that time
+STARTED = grpc_server._ServerStage.STARTED  # noqa: SLF001  # see above
 NO_MESSAGE = "the method wants exactly one request message"
 _NO_MESSAGE = Status(grpc.StatusCode.UNIMPLEMENTED, NO_MESSAGE, ())
 
@@ -150,7 +151,7 @@ class Front:
         state = self._state
         with state.lock:
             state.server.start()
-            state.stage = grpc_server._ServerStage.STARTED  # noqa: SLF001  # see above
+            state.stage = STARTED
             grpc_server._request_registered_call(state, self._name)  # noqa: SLF001  # see above
             grpc_server._request_call(state)  # noqa: SLF001  # see above
         threading.Thread(target=self._serve, name="polling", daemon=True).start()
@@ -163,55 +164,46 @@ class Front:
         while goes_on:
             event = poll(time.time() + POLL_S)
             tag = event.tag
-            if type(tag) is MethodType:  # one of ours: grpcio's are functions, names and objects
-                goes_on = self._step(tag, event)
-            elif tag == name:
-                goes_on = self._take(event)
-            elif event.completion_type != cygrpc.CompletionType.queue_timeout:
-                goes_on = others(state, event)
-            elif state.server_deallocated:
-                grpc_server._begin_shutdown_once(state)  # noqa: SLF001  # see above
+            try:
+                if type(tag) is MethodType:  # an operation of one of our calls is done; grpcio's tags are functions, names and objects
+                    goes_on = not tag(event) or self._over(cast("DirectCall", tag.__self__))
+                elif tag == name:
+                    goes_on = self._take(event)
+                elif event.completion_type != cygrpc.CompletionType.queue_timeout:
+                    goes_on = others(state, event)
+                elif state.server_deallocated:
+                    grpc_server._begin_shutdown_once(state)  # noqa: SLF001  # see above
+            except Exception:  # noqa: BLE001  # what goes wrong with one call must not take the polling thread with it
+                LOGGER.log(logging.ERROR, "a call was lost", exc_info=True)
             event = tag = None  # an event that lives while its call ends makes gRPC spin
 
-    def _step(self, step: MethodType, event: Any) -> bool:
-        """One operation of a call is done. False: that was the last thing this server had to do."""
-        if not _guarded(step, event):
-            return True
-        state = self._state
-        with state.lock:
-            state.rpc_states.discard(step.__self__)
-            return not grpc_server._stop_serving(state)  # noqa: SLF001  # see above
+    def _over(self, call: DirectCall) -> bool:
+        """False: that was the last thing this server had to do. While it is not stopped, nobody waits for that."""
+        self._state.rpc_states.discard(call)
+        return self._state.stage is STARTED or self._is_needed()
+
+    def _is_needed(self) -> bool:
+        with self._state.lock:
+            return not grpc_server._stop_serving(self._state)  # noqa: SLF001  # see above
 
     def _take(self, event: Any) -> bool:
-        """A call has come, or the server is being stopped."""
-        state = self._state
-        with state.lock:
-            state.due.remove(self._name)
-            if event.success:
-                state.rpc_states.add(call := DirectCall(event, self))
-            if state.stage is grpc_server._ServerStage.STARTED:  # noqa: SLF001  # see above
-                grpc_server._request_registered_call(state, self._name)  # noqa: SLF001  # see above
-            elif grpc_server._stop_serving(state):  # noqa: SLF001  # see above
-                return False
+        """A call has come, or the server is being stopped: then gRPC gives back the request for one, and False means that this was the last thing."""
+        state, name = self._state, self._name
         if event.success:
-            _guarded(self._greet, call)
-        return True
-
-    def _greet(self, call: DirectCall) -> None:
+            state.rpc_states.add(call := DirectCall(event, self))
+        with state.lock:
+            if state.stage is STARTED:  # the name stays among what is due
+                state.server.request_registered_call(state.completion_queue, state.completion_queue, name, name)
+            else:
+                state.due.remove(name)
+        if not event.success:
+            return self._is_needed()
         refusal = self.desk.refusal(call)
         if refusal is None:
             call.receive()
         else:
             call.refuse(refusal)
-
-
-def _guarded(step: Callable[[Any], bool | None], argument: Any) -> bool | None:
-    """What goes wrong with one call must not take the polling thread with it."""
-    try:
-        return step(argument)
-    except Exception:  # noqa: BLE001  # see above
-        LOGGER.log(logging.ERROR, "a call was lost", exc_info=True)
-        return False
+        return True
 
 
 def _never(_request: object, _context: grpc.ServicerContext) -> object:
