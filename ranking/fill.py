@@ -12,7 +12,7 @@ from domain.columns import Column, ColumnKind, Creators, Features
 from domain.errors import FieldViolation, InvalidRequest
 from domain.request import User
 from ranking.plan import BoundColumn, DefaultNumbers, RequestInput
-from ranking.stored_scalars import Scalar, StoredScalars
+from ranking.stored_values import Left, Other, Scalar, StoredValues
 
 Gather = Callable[[AnyArray], AnyArray]
 """Turns the entries of a sequence (creator rows, or numbers) into what is written: [entries] or [entries, width]."""
@@ -30,18 +30,18 @@ class RequestFiller:
         self._floats = self._template.dtype.kind == "f"
         self._scalars: dict[str, list[Scalar]] = {"user": [], "context": []}
         self._embeddings: list[slice] = []
-        self._others: list[tuple[slice, BoundColumn, Gather | None]] = []
+        others: list[Other] = []
         place = 0
         for column in wanted.columns:
-            self._prepare(column, place, creators)
+            self._prepare(column, place, creators, others)
             place += column.width
-        self._stored_scalars = StoredScalars(self._scalars["user"], wanted.dtype)
+        self._stored = StoredValues(self._scalars["user"], others, wanted.dtype, takes_vectors=not wanted.length)
         self._may_be_nan: BoolArray = np.isnan(self._template) if self._floats else np.zeros(self._template.shape, bool)
-        # Stored values and embeddings are finite already; what is sent, or may be NaN by default, is looked at.
-        self._takes_stored_only = not self._scalars["context"] and all(_is_finite(column, gather) for _, column, gather in self._others)
+        # Stored values and embeddings are finite already, and so are counts and flags; what is sent is looked at.
+        self._finite_always = frozenset(other.span.start for other in others if _is_finite(other.column, other.gather))
         self._narrows = self._floats and any(_is_wider(c, creators, self._template.dtype) for c in wanted.columns)
 
-    def _prepare(self, column: BoundColumn, place: int, creators: Creators) -> None:
+    def _prepare(self, column: BoundColumn, place: int, creators: Creators, others: list[Other]) -> None:
         span = slice(place, place + column.width)
         plain = not column.ref.part and not self._wanted.length
         if plain and column.default is not None:
@@ -53,7 +53,7 @@ class RequestFiller:
             self._embeddings.append(span)
             return
         gather = _gather_from(creators, column) if column.ref.part == "creator" else None
-        self._others.append((span, column, gather))
+        others.append(Other(span, column, gather))
 
     def fill(self, user: User) -> AnyArray:
         """A fresh array in the shape that the graph takes. Raises InvalidRequest for every value that is absent without a default or does not fit."""
@@ -72,21 +72,26 @@ class RequestFiller:
         """Write everything. Returns whether all of it is known to be finite."""
         violations: list[FieldViolation] = []
         row = buffer[0]
-        left = self._stored_scalars.write(row, user.features)
-        if left:
-            violations += self._write_scalars(row, left, user.features, is_user=True)
+        left = self._stored.write(row, user.features)
+        if left.scalars:
+            violations += self._write_scalars(row, left.scalars, user.features, is_user=True)
         if self._scalars["context"]:
             violations += self._write_scalars(row, self._scalars["context"], user.context, is_user=False)
         for span in self._embeddings:
             buffer[0, span] = user.embedding
-        for span, column, gather in self._others:
-            try:
-                self._write_other(buffer, span, column, gather, user)
-            except InvalidRequest as problem:
-                violations.extend(problem.violations)
+        finite = self._write_others(buffer, left, user, violations)
         if violations:
             raise InvalidRequest(*violations)
-        return self._takes_stored_only and not left
+        return finite and not left.scalars and not (self._scalars["context"] and user.context)
+
+    def _write_others(self, buffer: AnyArray, left: Left, user: User, violations: list[FieldViolation]) -> bool:
+        finite = True
+        for span, column, gather in left.others:
+            try:
+                finite &= not self._write_other(buffer, span, column, gather, user) or span.start in self._finite_always
+            except InvalidRequest as problem:
+                violations.extend(problem.violations)
+        return finite
 
     def _write_scalars(self, row: AnyArray, scalars: Sequence[Scalar], features: Features, is_user: bool) -> list[FieldViolation]:
         """What was sent, may be absent or may not fit: one value per step."""
@@ -103,16 +108,18 @@ class RequestFiller:
                 violations.append(self._absent(is_user, name))
         return violations
 
-    def _write_other(self, buffer: AnyArray, span: slice, column: BoundColumn, gather: Gather | None, user: User) -> None:
-        """A vector, a sequence, or a part."""
+    def _write_other(self, buffer: AnyArray, span: slice, column: BoundColumn, gather: Gather | None, user: User) -> bool:
+        """A vector, a sequence, or a part. False where nothing had to be written: the default of a vector is there already."""
         ref, is_user = column.ref, column.ref.side == "user"
         value = (user.features if is_user else user.context).get(ref.name)
         if ref.part == "present":
             buffer[0, span] = value is not None
-            return
+            return True
         if value is None:
             if column.default is None:
                 raise InvalidRequest(self._absent(is_user, ref.name))
+            if not ref.part and not self._wanted.length:
+                return False
             value = np.array(column.default, column.spec.dtype)
         entries = np.atleast_1d(value)
         if ref.part == "length":
@@ -125,6 +132,7 @@ class RequestFiller:
         else:
             self._check_range(entries, column)
             buffer[0, span] = entries
+        return True
 
     def _write_sequence(self, buffer: AnyArray, span: slice, column: BoundColumn, gather: Gather | None, entries: AnyArray) -> None:
         """The newest entries, oldest first, zeros behind them."""

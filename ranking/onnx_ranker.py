@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from math import isfinite
 
 import numpy as np
 import onnxruntime as ort
 
-from domain.arrays import AnyArray, FloatArray
+from domain.arrays import AnyArray, FloatArray, RowArray
 from domain.candidates import Candidates, Ranked
 from domain.columns import Creators, InputSchema
 from domain.deadline import Deadline
@@ -78,7 +79,7 @@ class OnnxRanker:
         scores, best, top = self._run(self._outputs, self.feeds(user, candidates, min(top_count + 1, count), objective), None)
         best_scores = best.tolist()  # a page is short: what NumPy takes for two calls is more than for all of this
         # the least of all is NaN where any is, and the best one is the greatest where none is
-        if isfinite(scores.min()) and isfinite(best_scores[0]) and len(set(best_scores)) == len(best_scores):
+        if isfinite(np.minimum.reduce(scores)) and isfinite(best_scores[0]) and len(set(best_scores)) == len(best_scores):
             return Ranked(candidates, scores, top[:top_count], self.description.form, all_finite=True)
         scores = np.where(np.isfinite(scores), scores, np.float32(np.nan))
         order = order_with_unscored(scores, candidates.similarities, self._id_ranks[candidates.rows])
@@ -90,12 +91,17 @@ class OnnxRanker:
         for filler in self._fillers:
             feeds[filler.name] = filler.fill(user)
         feeds[self._rows] = candidates.rows
-        feeds[self._top_count] = np.array([top_count], np.int64)
+        feeds[self._top_count] = _counts(top_count)
         if self._similarities:
             feeds[self._similarities] = candidates.similarities[:, None]  # a column, without copying
         if self.description.weights:
             feeds[self.description.weights] = _weights(self.description.objective, objective) if objective else self._default_weights
         return feeds
+
+
+@lru_cache(maxsize=256)  # page sizes: a service asks for a few
+def _counts(count: int) -> RowArray:
+    return np.array([count], np.int64)
 
 
 def _weights(heads: Mapping[str, float], objective: Mapping[str, float]) -> FloatArray:

@@ -12,7 +12,7 @@ from server.admission.policy import Costs
 from server.admission.run_limit import RunLimit
 from server.admission.ticket import Ticket
 from server.cores import usable_core_count
-from server.processor_time import wanted_s
+from server.processor_time import ProcessorTime
 from server.rpc.admission import AdmissionDesk, quota_desk
 from server.rpc.deadline_rules import DeadlineRules
 from server.rpc.request_pool import Fifo, RequestPool
@@ -31,7 +31,7 @@ def admission_desk(costs: Costs, settings: Settings, meter: Meter) -> AdmissionD
 
 def _adaptive(costs: Costs, settings: Settings, meter: Meter) -> AdmissionDesk:
     cores = min(settings.threads, max(1, usable_core_count() // settings.workers))  # a pinned worker sees one
-    running = RunLimit(cores, settings.threads, wanted_s, time.monotonic)
+    running = RunLimit(cores, settings.threads, ProcessorTime().wanted_s, time.monotonic)
     line = WaitingLine(lambda: running.calls, time.monotonic)
     limits = Limits(cores, settings.max_pending_requests, settings.max_queue_ms / 1e3, settings.brown_out_floor)
     pool: RequestPool[Ticket] = RequestPool(settings.threads, THREADS, line)

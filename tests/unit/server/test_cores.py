@@ -6,7 +6,7 @@ import time
 import pytest
 
 from server.cores import core_of, cpu_quota, usable_core_count, usable_cores
-from server.processor_time import wanted_s
+from server.processor_time import LIST_EVERY, ProcessorTime
 
 
 @pytest.mark.parametrize(
@@ -44,12 +44,30 @@ def test_workers_keep_to_a_core_of_their_own_only_where_there_is_one_for_each(tm
 
 
 def test_what_a_process_wants_of_the_processor_grows_with_what_it_uses():
-    began_s, used_s = wanted_s(), time.process_time()
+    processor = ProcessorTime()
+    began_s, used_s = processor.wanted_s(), time.process_time()
     while time.process_time() < used_s + 0.02:
         pass
-    assert wanted_s() - began_s >= 0.015
+    assert processor.wanted_s() - began_s >= 0.015
 
 
 def test_without_the_kernels_figures_it_is_what_was_used(tmp_path):
     (tmp_path / "1").mkdir()
-    assert wanted_s(tmp_path) <= time.process_time()
+    assert ProcessorTime(tmp_path).wanted_s() <= time.process_time()
+
+
+def test_threads_that_come_are_counted_and_threads_that_have_gone_are_let_go(tmp_path):
+    """As files; the number of Python's threads stays, so a new one is seen when they are listed again."""
+
+    def is_there(name, text):
+        (tmp_path / name).mkdir(exist_ok=True)
+        (tmp_path / name / "schedstat").write_text(text)
+
+    processor = ProcessorTime(tmp_path)
+    is_there("1", "2000000000 1000000000 7\n")
+    assert processor.wanted_s() == 3.0
+    is_there("2", "500000000 0 1\n")
+    assert {processor.wanted_s() for _ in range(LIST_EVERY)} == {3.0, 3.5}
+    is_there("1", "")
+    assert processor.wanted_s() == 0.5
+    assert len(processor._files) == 1
