@@ -82,6 +82,7 @@ class FoldedComposer:
             given |= self._gather(editor, one, done.rows)
         outputs = self.folded.outputs
         names = Emitter(editor, given, count).emit(list(outputs.values()))
+        editor.drop_unread(count)
         back = GraphEditor(f"{done.prefix}/back")
         floats = frozenset(name for name, tensor in outputs.items() if tensor.dtype == "float32")
         add_scores(back, heads, done, Outputs(dict(zip(outputs, names, strict=True)), floats))

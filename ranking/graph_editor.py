@@ -36,6 +36,11 @@ class GraphEditor:
             self.nodes.append(helper.make_node("Split", [name], outputs, name=node, axis=axis, split=widths))
         return outputs
 
+    def drop_unread(self, output: str) -> None:
+        """Take out the node that makes `output` alone, if no other node reads that. The runtime would run it all the same."""
+        if not any(output in node.input for node in self.nodes):
+            self.nodes = [node for node in self.nodes if list(node.output) != [output]]
+
     def constant(self, values: object, dtype: str) -> str:
         """The name of a small constant tensor; equal ones are stored once."""
         array = np.array(values, dtype)

@@ -31,6 +31,12 @@ def refusal(folded, description=None, whole=False):
     return refused.value.reason
 
 
+def test_nothing_is_computed_that_nobody_reads(folded):
+    graph = onnx.load(folded.directory / "served.onnx", load_external_data=False).graph
+    read = {name for node in graph.node for name in node.input} | {output.name for output in graph.output}
+    assert [node.name for node in graph.node if not read & set(node.output)] == []
+
+
 @pytest.mark.parametrize("file", ["served.onnx", "whole.onnx", "creator.onnx"])
 def test_every_graph_is_looked_into_whichever_form_is_served(folded, file):
     body = helper.make_graph([], "body", [], [helper.make_tensor_value_info("c", TensorProto.BOOL, [])])
