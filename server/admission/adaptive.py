@@ -28,6 +28,7 @@ POLLING_S = 0.00006  # of that on the polling thread, which nobody measures
 MOST_EDGE_S = 0.005
 SHORT_S = 0.0008  # two answers that take less than that may share a core: the polling thread is then woken less often in vain
 HARDLY_MORE = 1.2  # than the least: answers that hardly rank may, too; of two that rank, each drives the other's weights out of the cache
+PAUSE, MOST_PAUSE_S = 0.01, 0.001  # of what callers allow; more would save little: at 1,000 refusals a second most already share a wake-up
 EDGE_MEMORY = 32  # calls
 
 
@@ -134,6 +135,10 @@ class AdaptivePolicy:
             self._running.note(duration_s, self._line.running, len(self._line))
         else:  # refused for what it asked, or dropped: no work, so no reason for others to get less
             (self._batch if ticket.batch else self._interactive).take_back(now_s)
+
+    def pause_s(self) -> float:
+        """A hundredth of what callers allow."""
+        return min(MOST_PAUSE_S, PAUSE * self._budget.budget_s)
 
     def gauges(self, now_s: float) -> Gauges:
         """For whoever watches; the allowance is that of an interactive call that would start now."""

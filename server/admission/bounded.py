@@ -35,6 +35,10 @@ class BoundedPolicy:
     def finish(self, _now_s: float, _ticket: Ticket) -> None:
         """Nothing is learned."""
 
+    def pause_s(self) -> float:
+        """Not at all."""
+        return 0.0
+
     def gauges(self, _now_s: float) -> Gauges:
         """For whoever watches."""
         return Gauges(len(self._line), self._thread_count)

@@ -56,6 +56,10 @@ class Policy(Protocol):
         """It is over."""
         ...
 
+    def pause_s(self) -> float:
+        """How long a call may wait to be looked at while others are refused."""
+        ...
+
     def gauges(self, now_s: float, /) -> Gauges:
         """For whoever watches."""
         ...

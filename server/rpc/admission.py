@@ -101,6 +101,10 @@ class AdmissionDesk:
         self._meter.refuse(RefusalReason.OVERLOAD)
         return next(self._full)
 
+    def pause_s(self) -> float:
+        """What callers hardly notice."""
+        return self.policy.pause_s()
+
     def take(self, call: DirectCall, message: pb.RecommendCreatorsRequest | Undecodable) -> None:
         """Let it wait for a thread, or refuse it."""
         batch = getattr(message, "priority", 0) == pb.PRIORITY_BATCH

@@ -1,8 +1,8 @@
 """The calls of one method, straight from gRPC's completion queue: the way that is paid for by every request.
 
-grpcio's own way makes of each call a state with a context, a condition and three sets, looks its method up twice, and starts one batch of operations
-more for a refusal than for nothing. For health and reflection that does not matter. Here the thread that polls makes of a call what its desk needs,
-and hands everything else that it finds in the queue to grpcio. What is used of grpcio's inside is listed where it is used
+grpcio's own way makes of each call a state with a context, a condition and three sets, looks its method up twice, and starts a batch of operations
+for a call before the one that refuses it. For health and reflection that does not matter. Here the thread that polls makes of a call what its desk
+needs, and hands everything else that it finds in the queue to grpcio. What is used of grpcio's inside is marked where it is used
 (docs/adr/0009-reception.md); the lock pins its version, and tests/unit/server/test_reception.py fails when a new one differs.
 """
 
@@ -123,6 +123,10 @@ class DirectDesk(Protocol):
         """Why a call whose headers are there cannot be taken; None when it can."""
         ...
 
+    def pause_s(self) -> float:
+        """Asked after refusals, when the queue is empty: for how long nobody looks who comes. Waking up for each one costs more than refusing them."""
+        ...
+
     def take(self, call: DirectCall, message: Any, /) -> None:
         """See that a call is answered, or refused, now that its message is there, deserialised. Many may have come since its headers."""
         ...
@@ -141,6 +145,7 @@ class Front:
         self.method, self.deserialize, self.desk = method, deserialize, desk
         self.unfinished: Unfinished[DirectCall] = Unfinished()
         self.lock = threading.Lock()
+        self._refused = False  # somebody, since the queue was last empty
         self._name = f"/{name}"
         service, _, short = name.partition("/")
         server.add_registered_method_handlers(service, {short: grpc.unary_unary_rpc_method_handler(_never)})
@@ -162,7 +167,7 @@ class Front:
         poll, others = state.completion_queue.poll, grpc_server._process_event_and_continue  # noqa: SLF001  # see above
         goes_on = True
         while goes_on:
-            event = poll(time.time() + POLL_S)
+            event = poll(0.0 if self._refused else time.time() + POLL_S)
             tag = event.tag
             try:
                 if type(tag) is MethodType:  # an operation of one of our calls is done; grpcio's tags are functions, names and objects
@@ -171,6 +176,9 @@ class Front:
                     goes_on = self._take(event)
                 elif event.completion_type != cygrpc.CompletionType.queue_timeout:
                     goes_on = others(state, event)
+                elif self._refused:  # and now the queue is empty
+                    self._refused = False
+                    time.sleep(self.desk.pause_s())
                 elif state.server_deallocated:
                     grpc_server._begin_shutdown_once(state)  # noqa: SLF001  # see above
             except Exception:  # noqa: BLE001  # what goes wrong with one call must not take the polling thread with it
@@ -189,19 +197,20 @@ class Front:
     def _take(self, event: Any) -> bool:
         """A call has come, or the server is being stopped: then gRPC gives back the request for one, and False means that this was the last thing."""
         state, name = self._state, self._name
-        if event.success:
-            state.rpc_states.add(call := DirectCall(event, self))
-        with state.lock:
+        with state.lock:  # the next one first: nothing that goes wrong with this call may keep the server from others
             if state.stage is STARTED:  # the name stays among what is due
                 state.server.request_registered_call(state.completion_queue, state.completion_queue, name, name)
             else:
                 state.due.remove(name)
         if not event.success:
             return self._is_needed()
+        call = DirectCall(event, self)
+        state.rpc_states.add(call)
         refusal = self.desk.refusal(call)
         if refusal is None:
             call.receive()
         else:
+            self._refused = True
             call.refuse(refusal)
         return True
 

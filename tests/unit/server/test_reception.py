@@ -109,6 +109,42 @@ def test_what_arrives_together_is_refused_beyond_the_limit_without_a_thread(edge
     assert len({**statuses, **connection.statuses(len(streams) - len(statuses))}) == len(streams)
 
 
+def test_the_answer_to_a_caller_who_has_left_goes_nowhere_and_the_call_is_forgotten(edge, raw):
+    begun, release, seen = threading.Event(), threading.Event(), []
+
+    def act(request, terms):
+        begun.set()
+        release.wait(10)
+        seen.append(terms.active())
+        return recommended()
+
+    one = edge(act)
+    connection = raw(one)
+    connection.send(headers(1, RECOMMEND), data(1, message(REQUEST.SerializeToString()), END_STREAM))
+    assert begun.wait(5)
+    connection.send(reset(1))
+    time.sleep(0.2)
+    release.set()
+    until = time.monotonic() + 5
+    while time.monotonic() < until and one.states():
+        time.sleep(0.01)
+    assert (seen, len(one.states())) == ([False], 0)
+    assert one.recommend(REQUEST, timeout=5).request_id == "r1"
+
+
+def test_a_defect_at_the_desk_costs_one_call_and_not_the_thread_that_polls(edge, monkeypatch):
+    one = edge(answer)
+
+    def defect(call):
+        raise RuntimeError("a defect")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(one.plane._desk, "refusal", defect)
+        assert refused(one.recommend, REQUEST, timeout=0.3).code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert one.recommend(REQUEST, timeout=5).request_id == "r1"
+    assert one.check() == SERVING
+
+
 def test_many_checks_at_a_time_are_all_answered(edge):
     one = edge(answer)
     calls = [one.health.Check.future(health_pb2.HealthCheckRequest(), timeout=10) for _ in range(50)]
