@@ -124,7 +124,7 @@ class DirectDesk(Protocol):
         ...
 
     def pause_s(self) -> float:
-        """Asked after refusals, when the queue is empty: for how long nobody looks who comes. Waking up for each one costs more than refusing them."""
+        """Asked after refusals, when the queue is empty: for how long nobody looks who comes. Waking up for each costs more than refusing them."""
         ...
 
     def take(self, call: DirectCall, message: Any, /) -> None:
