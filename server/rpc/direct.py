@@ -104,6 +104,7 @@ class DirectCall:
             self.refuse(_NO_MESSAGE)
         else:
             self._front.desk.take(self, self._front.deserialize(data))
+            self._front.refused |= self._answered
         return False
 
     def _told(self, event: Any) -> bool:
@@ -145,7 +146,7 @@ class Front:
         self.method, self.deserialize, self.desk = method, deserialize, desk
         self.unfinished: Unfinished[DirectCall] = Unfinished()
         self.lock = threading.Lock()
-        self._refused = False  # somebody, since the queue was last empty
+        self.refused = False  # somebody was turned away since the queue was last empty; for the polling thread
         self._name = f"/{name}"
         service, _, short = name.partition("/")
         server.add_registered_method_handlers(service, {short: grpc.unary_unary_rpc_method_handler(_never)})
@@ -167,7 +168,7 @@ class Front:
         poll, others = state.completion_queue.poll, grpc_server._process_event_and_continue  # noqa: SLF001  # see above
         goes_on = True
         while goes_on:
-            event = poll(0.0 if self._refused else time.time() + POLL_S)
+            event = poll(0.0 if self.refused else time.time() + POLL_S)
             tag = event.tag
             try:
                 if type(tag) is MethodType:  # an operation of one of our calls is done; grpcio's tags are functions, names and objects
@@ -176,8 +177,8 @@ class Front:
                     goes_on = self._take(event)
                 elif event.completion_type != cygrpc.CompletionType.queue_timeout:
                     goes_on = others(state, event)
-                elif self._refused:  # and now the queue is empty
-                    self._refused = False
+                elif self.refused:  # and now the queue is empty
+                    self.refused = False
                     time.sleep(self.desk.pause_s())
                 elif state.server_deallocated:
                     grpc_server._begin_shutdown_once(state)  # noqa: SLF001  # see above
@@ -210,7 +211,7 @@ class Front:
         if refusal is None:
             call.receive()
         else:
-            self._refused = True
+            self.refused = True
             call.refuse(refusal)
         return True
 
