@@ -28,7 +28,7 @@ POLLING_S = 0.00006  # of that on the polling thread, which nobody measures
 MOST_EDGE_S = 0.005
 SHORT_S = 0.0008  # two answers that take less than that may share a core: the polling thread is then woken less often in vain
 HARDLY_MORE = 1.2  # than the least: answers that hardly rank may, too; of two that rank, each drives the other's weights out of the cache
-PAUSE, MOST_PAUSE_S = 0.01, 0.001  # of what callers allow; more would save little: at 1,000 refusals a second most already share a wake-up
+PAUSE, MOST_PAUSE_S = 0.01, 0.001  # of what callers allow: they hardly notice, and refusals share wake-ups
 EDGE_MEMORY = 32  # calls
 
 

@@ -10,7 +10,7 @@ TOLERANCE = 1.5  # calls may get slower by so much before fewer of them run
 SMOOTHING = 0.2
 LONG_MEMORY = 600  # samples
 LEAST_GRADIENT = 0.5
-LOOK_S = 0.1  # how often the use of the processor is read, and the limit moved by it: reading takes 0.3 ms
+LOOK_S = 0.1  # how often the use of the processor is read, and the limit moved by it
 IDLE, BUSY = 0.7, 0.9  # shares of the processor; between them the limit stays
 SHRINK = 0.2  # of the limit, at least one call, while the processor is busy
 
@@ -32,7 +32,7 @@ class RunLimit:
         self._limit = float(least)
         self._long_s = 0.0
         self._looked_at_s, self._had_wanted_s = -math.inf, 0.0
-        self._waited = False  # somebody, whenever a call was over since the last look
+        self._waited = False  # whether somebody did, whenever a call was over since the last look
 
     @property
     def calls(self) -> int:
