@@ -28,7 +28,8 @@ class StageCost:
     fixed_s, per_row_s: learned from processor time, so that load cannot be taken for a slower machine. share: how much one more running request
     stretches a stage: 1 where all share a core, 0 where each has its own. What else happens, requests that come and go meanwhile and whatever the
     machine does beside, is in the margins, one per number of running requests.
-    starved: somebody could not afford the stage, so perhaps nobody observes it any more; whoever sees that may run it once, see engine/probe.py.
+    starved: somebody could not afford the stage, so perhaps nobody observes it any more; whoever sees that, and that `observed_count` stands still,
+    may run it once, see engine/probe.py.
     attention: how many more calls are to be observed, whoever watches otherwise: set by who saw one that took too long.
     under_way: by thread, when a call began that has not ended yet, and how long it surely takes; kept by whoever calls.
     """
@@ -39,7 +40,7 @@ class StageCost:
         self._base = (max(fixed_s, usual_s / 100), per_row_s)  # never both zero
         self._floor = (FASTEST * self._base[0], FASTEST * per_row_s)
         self.fixed_s, self.per_row_s, self.share, self.starved = max(fixed_s, self._floor[0]), per_row_s, 1.0, False
-        self.attention = 0
+        self.attention = self.observed_count = 0
         self.under_way: dict[int, tuple[float, float]] = {}
         self._usual_count, self._last_surprises = usual_count, [0.0, 0.0]
         self._margins = [Margin() for _ in range(MOST_RUNNING)]
@@ -62,6 +63,7 @@ class StageCost:
         with self._lock:
             self._margins[min(running, MOST_RUNNING) - 1].add(self.typical(count, running), actual_s)
             self.starved, self.attention = False, max(0, self.attention - 1)
+            self.observed_count += 1
             if work_s is None:
                 return
             surprise = work_s / (self.fixed_s + self.per_row_s * count) - 1.0

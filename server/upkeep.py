@@ -9,6 +9,7 @@ import time
 from engine.drill import Drill
 from engine.probe import Prober
 from engine.recommend import Engine
+from server import slices
 from server.telemetry.logs import LOGGER, log
 from server.telemetry.meter import Meter
 
@@ -28,6 +29,7 @@ class Upkeep:
         threading.Thread(target=self._keep_up, name="upkeep", daemon=True).start()
 
     def _keep_up(self) -> None:
+        slices.compute()  # a probe takes milliseconds: those who read calls go before it
         interval_s = INTERVAL_S if self._drill is None else DRILL_INTERVAL_S
         while True:
             try:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 
 from rich.console import Console
 
+from bench.awake import awake
 from bench.machine import load_average, machine_facts
 from bench.promise.commands import COMMANDS, Command
 from bench.promise.options import make_parser
@@ -55,14 +56,15 @@ def prove(name: str, told: argparse.Namespace, world: World, machine: Mapping[st
     rig.stay_beside()
     parts = Parts(rig.parts_file(name), rig.settings)
     problem = "interrupted, or ended by an error"
-    try:
-        problem = _problem(command, rig, parts)
-    finally:
-        proof = command.report(rig, parts)
-        if problem:
-            proof.checks.append(Check("measured to its end", 0.0, "at least", 1.0, "", problem))
-        proof.machine = {**facts, "code": rig.settings["code"]}
-        _publish(proof, told)
+    with awake() as kept_awake:
+        try:
+            problem = _problem(command, rig, parts)
+        finally:
+            proof = command.report(rig, parts)
+            if problem:
+                proof.checks.append(Check("measured to its end", 0.0, "at least", 1.0, "", problem))
+            proof.machine = {**facts, "cores_kept_awake": kept_awake, "code": rig.settings["code"]}
+            _publish(proof, told)
     return 0 if proof.met else 1
 
 

@@ -141,6 +141,21 @@ def test_what_nobody_can_afford_is_probed_and_afforded_again(engine):
     assert answer.ranked_count == 200
 
 
+def test_what_somebody_cannot_afford_is_not_probed_while_others_run_it(engine):
+    costs = CostModel(rank=StageCost(0.5, 1e-5, 200))
+    prober = Prober(with_rank(engine, planner=Planner(costs, engine.load)))
+    counts = []
+    for observed in (True, True, False):
+        prober._next_s = 0.0  # nobody waits for its intervals
+        if observed:
+            costs.rank.observe(200, 1, 0.5, 0.5)
+        costs.rank.starved = True
+        before = costs.rank.observed_count
+        prober.run()
+        counts.append(costs.rank.observed_count - before)
+    assert counts == [0, 0, 2]
+
+
 def test_nothing_is_probed_where_everything_is_affordable(engine):
     costs = CostModel()
     prober = Prober(with_rank(engine, planner=Planner(costs, engine.load), ranker=SimpleNamespace(schema=None)))
