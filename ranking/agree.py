@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,7 @@ Requests = Sequence[tuple[User, Candidates]]
 @dataclass(frozen=True)
 class Agreement:
     """What came out. max_relative: of a score, or of the mean one of its request where that is larger. same_top: requests with the same best
-    TOP_COUNT in the same order; tied_top: others, which differ only among scores that rounding makes equal. mean_ndcg: of the best
+    TOP_COUNT in the same order, near ties settled; tied_top: others, which differ only among scores that rounding makes equal. mean_ndcg: of the best
     TOP_COUNT by the whole form's scores, from 0 for the lowest of a request to 1 for its highest. narrowed: whether that is what counts."""
 
     requests: int
@@ -54,6 +54,15 @@ class Agreement:
             return f"scores differ by up to {self.max_relative:.2g} of their size, more than {REORDERED_SAME:g}"
         differing = self.requests - self.same_top - self.tied_top
         return f"{differing} of {self.requests} requests have other creators among the best {TOP_COUNT}" if differing else ""
+
+    @property
+    def settles(self) -> bool:
+        """Whether scores are those of the whole form but for the rounding of sums, so that near ties can be told and settled."""
+        return not self.problem and not self.narrowed and self.max_absolute > 0.0
+
+    def settled(self, served: Agreement) -> Agreement:
+        """The same with the orders of what is served, where near ties are settled."""
+        return replace(self, same_top=served.same_top, tied_top=served.tied_top, mean_ndcg=served.mean_ndcg)
 
     def to_json(self) -> dict[str, Any]:
         """For the report."""

@@ -28,6 +28,8 @@ def check_description(description: RankerDescription, name: str, creators: Creat
         _refuse(name, "has an input without a name")
     if not all(math.isfinite(weight) for weight in description.objective.values()):
         _refuse(name, "has an objective that is not finite")
+    if not 0.0 <= description.near < math.inf:
+        _refuse(name, f"calls scores near that are {description.near!r} apart")
     for spec in (*description.user, *description.context):
         _check_spec(name, spec)
     for one in taken:

@@ -37,6 +37,7 @@ from ranking.open import open_described
 from ranking.plan import CREATOR_FILE, FORM_NARROWED, SERVED_FILE, TABLES_FOLDER, WHOLE_FILE, GraphInputs, RankerDescription
 from ranking.prove import Proof, probe_candidates, probe_users
 from ranking.ranges import observe_ranges
+from ranking.settle import within_of_differences
 from ranking.tables import TableWriter
 
 MEASURED_USERS = 8
@@ -178,9 +179,13 @@ class FormChooser:
     def _judge(self, description: RankerDescription, reordered: bool, layers: Sequence[Layer] = ()) -> Tried:
         """The form that was written. Raises ArtifactError or ValueError where it is not proved, or slower than whole."""
         Proof(self.source.model, self.directory, description, self.source.binding, self.source.creators).run()
-        agreement, measured = self._compare(description, reordered)
+        agreement = self._compare(description, reordered)
+        if agreement.settles:
+            description = replace(description, near=within_of_differences(agreement.max_absolute))
+            agreement = agreement.settled(self._compare(description, reordered))
         if agreement.problem:
             raise ValueError(agreement.problem)
+        measured = self._measure(description)
         if measured is not None and measured.slower:
             raise ValueError(f"{measured.least_served_ms:.3f} ms per request, whole {measured.least_whole_ms:.3f} ms")
         sizes = {"served": bytes_per_creator(description.inputs), "whole": bytes_per_creator(self.whole.inputs)}
@@ -195,7 +200,7 @@ class FormChooser:
             raise ValueError(f"no layer of at least {LEAST_WEIGHTS} weights has a row per candidate")
         narrowed = narrow_layers(model, layers, ranges, f"{self.whole.prefix}/narrow")
         (self.directory / SERVED_FILE).write_bytes(narrowed.SerializeToString(deterministic=True))
-        found = self._judge(replace(wide.description, form=FORM_NARROWED), wide.agreement.reordered, layers)
+        found = self._judge(replace(wide.description, form=FORM_NARROWED, near=0.0), wide.agreement.reordered, layers)
         if not found.faster_than(wide):
             raise ValueError("not faster than without")
         return found
@@ -207,16 +212,18 @@ class FormChooser:
             part = CreatorPart.open(self.directory / CREATOR_FILE, description.creator, description.tables, self.options.threads)
             self.tables.write_computed(folder, part, self.progress)
 
-    def _compare(self, description: RankerDescription, reordered: bool) -> tuple[Agreement, Measured | None]:
+    def _compare(self, description: RankerDescription, reordered: bool) -> Agreement:
         served, whole = self._open(description), self._open(self.whole)
-        requests = self._sampled(description)
-        agreement = compare(served, whole, requests, reordered, description.form == FORM_NARROWED)
-        if self.options.clock is None or agreement.problem:
-            return agreement, None
+        return compare(served, whole, self._sampled(description), reordered, description.form == FORM_NARROWED)
+
+    def _measure(self, description: RankerDescription) -> Measured | None:
+        """None where nobody asked for it."""
+        if self.options.clock is None:
+            return None
         rng = np.random.default_rng(SEED)
-        users: Sequence[User] = [user for user, _ in requests[:MEASURED_USERS]]
+        users: Sequence[User] = [user for user, _ in self._sampled(description)[:MEASURED_USERS]]
         timed = [(user, candidates_for(user, self.source.creators, CANDIDATE_COUNT, rng)) for user in users]
-        return agreement, measure(whole, served, timed, self.options.clock)
+        return measure(self._open(self.whole), self._open(description), timed, self.options.clock)
 
     def _open(self, description: RankerDescription) -> OnnxRanker:
         return open_described(self.directory, description, self.source.binding, self.source.creators)

@@ -22,12 +22,14 @@ from ranking.served_graph import check_served_graph
 
 @dataclass(frozen=True, slots=True)
 class LoadedRanker:
-    """A compiled ranker without a session. Read-only; forked processes share it. tables: by the name of the input that takes them."""
+    """A compiled ranker without a session. Read-only; forked processes share it. tables: by the name of the input that takes them. whole: its whole
+    form, where that settles near ties; with mapped tables, since it is asked for few rows of few requests."""
 
     directory: Path
     description: RankerDescription
     binding: Binding
     tables: Mapping[str, AnyArray]
+    whole: LoadedRanker | None = None
 
 
 def load_ranker(directory: Path, description: Mapping[str, Any], creators: Creators, whole: bool = False) -> LoadedRanker:
@@ -39,9 +41,15 @@ def load_ranker(directory: Path, description: Mapping[str, Any], creators: Creat
     check_description(parsed, directory.name, creators)
     for file in parsed.files:
         check_served_graph(directory / file)
-    parsed = parsed.as_whole() if whole else parsed
-    tables = {table.name: load_table(directory / TABLES_FOLDER, table, creators) for table in parsed.tables}
-    return LoadedRanker(directory, parsed, _read_binding(directory), tables)
+    return load_described(directory, parsed.as_whole() if whole else parsed, _read_binding(directory), creators)
+
+
+def load_described(directory: Path, description: RankerDescription, binding: Binding, creators: Creators, mapped: bool = False) -> LoadedRanker:
+    """The same without checks, for what a build wrote itself. mapped: leave the tables in their files. Raises ArtifactError."""
+    folder = directory / TABLES_FOLDER
+    tables = {table.name: load_table(folder, table, creators, mapped) for table in description.tables}
+    whole = load_described(directory, description.as_whole(), binding, creators, mapped=True) if description.near else None
+    return LoadedRanker(directory, description, binding, tables, whole)
 
 
 def read_ranker(directory: Path, description: Mapping[str, Any]) -> tuple[RankerDescription, Binding]:
@@ -78,9 +86,9 @@ def _with_codes_that_fit(binding: Binding) -> Binding:
     return binding
 
 
-def load_table(directory: Path, table: TableInput, creators: Creators) -> AnyArray:
-    """The table in memory, on huge pages where NumPy gets them: a gather from a mapped file misses the TLB at every row. The catalogue's
-    embeddings, memory-mapped, where the description says so."""
+def load_table(directory: Path, table: TableInput, creators: Creators, mapped: bool = False) -> AnyArray:
+    """The table in memory, on huge pages where NumPy gets them: a gather from a mapped file misses the TLB at every row. Or just that, `mapped`, for
+    who gathers little. The catalogue's embeddings, memory-mapped, where the description says so."""
     if not table.file:
         return np.asarray(creators.embeddings)
     path = directory / table.file
@@ -91,7 +99,7 @@ def load_table(directory: Path, table: TableInput, creators: Creators) -> AnyArr
         if dtype != np.dtype(table.dtype) or shape != table.shape or by_columns:
             text = f"holds {dtype} {shape!r:.80}, the manifest says {table.dtype} {table.shape}; build the bundle again"
             raise ArtifactError(path, ArtifactReason.FEATURES_INVALID, text)
-        array: AnyArray = np.load(path, allow_pickle=False)
+        array: AnyArray = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
     except OSError as problem:
         raise ArtifactError(path, ArtifactReason.CHECKSUM_MISMATCH, f"cannot be read ({problem}); build the bundle again") from problem
     except (ValueError, EOFError, MemoryError, RecursionError) as problem:

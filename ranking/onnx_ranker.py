@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from math import isfinite
+from operator import sub
 
 import numpy as np
 import onnxruntime as ort
@@ -19,18 +20,26 @@ from ranking.fill import RequestFiller
 from ranking.order import order_with_unscored
 from ranking.plan import RankerDescription
 from ranking.session import ServedSession
+from ranking.settle import Settler
 
 
 class OnnxRanker:
     """A `domain.stages.Ranker`. Immutable and safe to call from several threads at a time; they share one session.
 
-    The graph finds the best candidates; equal scores among them, or any that is not finite, send the whole order through NumPy. Sorting candidates by
+    The graph finds the best candidates; near ties among them, or any score that is not finite, send the whole order through NumPy. Sorting candidates by
     id first, so that the graph breaks ties itself, cost more on every request than this does on the few that have ties.
     """
 
     def __init__(
-        self, served: ServedSession, description: RankerDescription, creators: Creators, schema: InputSchema, tables: Mapping[str, ort.OrtValue]
+        self,
+        served: ServedSession,
+        description: RankerDescription,
+        creators: Creators,
+        schema: InputSchema,
+        tables: Mapping[str, ort.OrtValue],
+        settler: Settler | None = None,
     ) -> None:
+        """settler: for a form whose scores are not those of the whole one bit for bit; without, only equal scores are ties."""
         self.served = served
         self.description = description
         self._run = served.run
@@ -42,6 +51,7 @@ class OnnxRanker:
         self._rows, self._top_count = description.rows, description.top_count
         self._similarities = description.similarities
         self._default_weights = _weights(description.objective, description.objective)
+        self._settler = settler
 
     @property
     def schema(self) -> InputSchema:
@@ -78,12 +88,20 @@ class OnnxRanker:
         # one more than wanted: whether the last one is tied decides where it stands
         scores, best, top = self._run(self._outputs, self.feeds(user, candidates, min(top_count + 1, count), objective), None)
         best_scores = best.tolist()  # a page is short: what NumPy takes for two calls is more than for all of this
+        near = self._settler.within_of(objective) if self._settler is not None else 0.0
         # the least of all is NaN where any is, and the best one is the greatest where none is
-        if isfinite(np.minimum.reduce(scores)) and isfinite(best_scores[0]) and len(set(best_scores)) == len(best_scores):
+        if isfinite(np.minimum.reduce(scores)) and isfinite(best_scores[0]) and all(map(near.__lt__, map(sub, best_scores, best_scores[1:]))):
             return Ranked(candidates, scores, top[:top_count], self.description.form, all_finite=True)
         scores = np.where(np.isfinite(scores), scores, np.float32(np.nan))
+        if self._settler is not None:
+            scores = self._settler.settle(scores, user, candidates, top_count, objective)
         order = order_with_unscored(scores, candidates.similarities, self._id_ranks[candidates.rows])
         return Ranked(candidates, scores, order[:top_count], self.description.form)
+
+    def score(self, user: User, candidates: Candidates, objective: Mapping[str, float]) -> FloatArray:
+        """The scores alone: float32 [n] for n >= 1 candidates. Arguments and InvalidRequest as of `rank`."""
+        scores: FloatArray = self._run(self._outputs[:1], self.feeds(user, candidates, 1, objective), None)[0]
+        return scores
 
     def feeds(self, user: User, candidates: Candidates, top_count: int, objective: Mapping[str, float]) -> dict[str, object]:
         """What the served graph takes for this request, by input name. Arguments and InvalidRequest as of `rank`, but for 1 to n best ones."""

@@ -9,10 +9,11 @@ from typing import Any
 from domain.columns import Creators, InputSchema
 from domain.errors import ArtifactError, ArtifactReason
 from ranking.bound import Binding
-from ranking.load import LoadedRanker, load_ranker, load_table
+from ranking.load import LoadedRanker, load_described, load_ranker
 from ranking.onnx_ranker import OnnxRanker, bind_tables
-from ranking.plan import TABLES_FOLDER, RankerDescription
+from ranking.plan import RankerDescription
 from ranking.session import ServedSession, open_session
+from ranking.settle import Settler
 
 
 def open_ranker(
@@ -24,8 +25,7 @@ def open_ranker(
 
 def open_described(directory: Path, description: RankerDescription, binding: Binding, creators: Creators) -> OnnxRanker:
     """The same while a build still decides: by the graph that `description` names, without checks of what the build itself wrote."""
-    tables = {table.name: load_table(directory / TABLES_FOLDER, table, creators) for table in description.tables}
-    return start_ranker(LoadedRanker(directory, description, binding, tables), creators)
+    return start_ranker(load_described(directory, description, binding, creators), creators)
 
 
 def start_ranker(loaded: LoadedRanker, creators: Creators, provider: str = "cpu", threads: int = 1) -> OnnxRanker:
@@ -38,7 +38,16 @@ def start_ranker(loaded: LoadedRanker, creators: Creators, provider: str = "cpu"
     _check_graph(loaded.directory / described.file, served, described)
     user, context = ({spec.name: spec for spec in specs} for specs in (described.user, described.context))
     schema = InputSchema(user, context, loaded.binding.vocabularies)
-    return OnnxRanker(served, described, creators, schema, bind_tables(described, loaded.tables, served.provider))
+    tables = bind_tables(described, loaded.tables, served.provider)
+    return OnnxRanker(served, described, creators, schema, tables, _settler(loaded, served, creators, threads))
+
+
+def _settler(loaded: LoadedRanker, served: ServedSession, creators: Creators, threads: int) -> Settler | None:
+    """Who settles near ties. A GPU rounds otherwise than the processor for which they were found: there, nobody does."""
+    if loaded.whole is None or served.provider != "cpu":
+        return None
+    whole = start_ranker(loaded.whole, creators, "cpu", threads)
+    return Settler(whole.score, loaded.description.near, loaded.description.objective)
 
 
 def _check_graph(path: Path, served: ServedSession, parsed: RankerDescription) -> None:

@@ -146,7 +146,7 @@ class RankerDescription:
     [top_count], their positions: meaningful where all scores are finite, equal ones in any order.
     objective: weighted output -> default weight, in the order of `weights`; empty for a single output.
     user, context: what callers may send. form: one of FORMS, of the graph in `file`. whole: what the graph in WHOLE_FILE takes, where there is one.
-    creator: the creators' part, where there is one.
+    creator: the creators' part, where there is one. near: scores no further apart are near ties, which WHOLE_FILE settles (ranking.settle); 0: none are.
     """
 
     prefix: str
@@ -159,12 +159,13 @@ class RankerDescription:
     whole: GraphInputs | None = None
     creator: CreatorPartPlan | None = None
     file: str = SERVED_FILE
+    near: float = 0.0
 
     def as_whole(self) -> RankerDescription:
         """The same ranker run whole, by the graph that the bundle has for it."""
         if self.whole is None:
             return self
-        return replace(self, inputs=self.whole, form=FORM_WHOLE, file=WHOLE_FILE, whole=None, creator=None)
+        return replace(self, inputs=self.whole, form=FORM_WHOLE, file=WHOLE_FILE, whole=None, creator=None, near=0.0)
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -229,6 +230,7 @@ class RankerDescription:
             **self.inputs.to_json(),
             "whole": None if self.whole is None else self.whole.to_json(),
             "creator": None if self.creator is None else self.creator.to_json(),
+            "near": self.near,
             "objective": dict(self.objective),
             "heads": list(self.objective),  # their order, which the keys of a JSON object do not keep
             "user": [spec_to_json(c) for c in self.user],
@@ -249,6 +251,7 @@ class RankerDescription:
             context=tuple(spec_from_json(c) for c in data["context"]),
             form=data["form"],
             details=data.get("details", {}),
+            near=float(data.get("near", 0.0)),
         )
 
 
