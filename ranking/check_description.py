@@ -26,10 +26,7 @@ def check_description(description: RankerDescription, name: str, creators: Creat
     named += [one.name for one in description.creator.inputs] if description.creator is not None else []
     if not all(isinstance(text, str) and text for text in named):
         _refuse(name, "has an input without a name")
-    if not all(math.isfinite(weight) for weight in description.objective.values()):
-        _refuse(name, "has an objective that is not finite")
-    if not 0.0 <= description.near < math.inf:
-        _refuse(name, f"calls scores near that are {description.near!r} apart")
+    _check_numbers(name, description)
     for spec in (*description.user, *description.context):
         _check_spec(name, spec)
     for one in taken:
@@ -39,6 +36,13 @@ def check_description(description: RankerDescription, name: str, creators: Creat
             _check_request(name, request)
     if description.creator is not None:
         _check_creator_part(name, description, description.creator)
+
+
+def _check_numbers(name: str, description: RankerDescription) -> None:
+    if not all(math.isfinite(weight) for weight in description.objective.values()):
+        _refuse(name, "has an objective that is not finite")
+    if not 0.0 <= description.near < math.inf:
+        _refuse(name, f"calls scores near that are {description.near!r} apart")
 
 
 def _check_spec(name: str, spec: ColumnSpec) -> None:

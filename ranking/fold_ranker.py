@@ -34,13 +34,24 @@ from ranking.narrow_layers import LEAST_WEIGHTS, Layer, find_layers
 from ranking.narrow_layers import narrow as narrow_layers
 from ranking.onnx_ranker import OnnxRanker
 from ranking.open import open_described
-from ranking.plan import CREATOR_FILE, FORM_NARROWED, SERVED_FILE, TABLES_FOLDER, WHOLE_FILE, GraphInputs, RankerDescription
+from ranking.plan import (
+    BINDING_FILE,
+    CREATOR_FILE,
+    EXPORTED_FILE,
+    FORM_NARROWED,
+    SERVED_FILE,
+    TABLES_FOLDER,
+    WHOLE_FILE,
+    GraphInputs,
+    RankerDescription,
+)
 from ranking.prove import Proof, probe_candidates, probe_users
 from ranking.ranges import observe_ranges
 from ranking.settle import within_of_differences
 from ranking.tables import TableWriter
 
 MEASURED_USERS = 8
+MOST_SETTLING_BYTES = 64 << 20  # of the whole form's weights, which every worker holds only to settle near ties: more is no price for that
 
 Chosen = tuple[RankerDescription, dict[str, Any]]
 """What is served, and the report."""
@@ -86,7 +97,7 @@ class Tried:
 
     def report(self) -> dict[str, Any]:
         """What the build's report says of it."""
-        said: dict[str, Any] = {"bytes_per_creator": dict(self.sizes), "proof": self.agreement.to_json()}
+        said: dict[str, Any] = {"bytes_per_creator": dict(self.sizes), "proof": self.agreement.to_json(), "near": self.description.near}
         if self.layers:
             said["narrowed_layers"] = [layer.to_json() for layer in self.layers]
         return said | ({} if self.measured is None else {"measured": self.measured.to_json()})
@@ -180,7 +191,7 @@ class FormChooser:
         """The form that was written. Raises ArtifactError or ValueError where it is not proved, or slower than whole."""
         Proof(self.source.model, self.directory, description, self.source.binding, self.source.creators).run()
         agreement = self._compare(description, reordered)
-        if agreement.settles:
+        if agreement.settles and self._whole_bytes() <= MOST_SETTLING_BYTES:
             description = replace(description, near=within_of_differences(agreement.max_absolute))
             agreement = agreement.settled(self._compare(description, reordered))
         if agreement.problem:
@@ -215,6 +226,11 @@ class FormChooser:
     def _compare(self, description: RankerDescription, reordered: bool) -> Agreement:
         served, whole = self._open(description), self._open(self.whole)
         return compare(served, whole, self._sampled(description), reordered, description.form == FORM_NARROWED)
+
+    def _whole_bytes(self) -> int:
+        """Of the whole form's file, and of external data, which it shares with the exported one."""
+        others = {SERVED_FILE, CREATOR_FILE, EXPORTED_FILE, BINDING_FILE}
+        return sum(path.stat().st_size for path in self.directory.iterdir() if path.is_file() and path.name not in others)
 
     def _measure(self, description: RankerDescription) -> Measured | None:
         """None where nobody asked for it."""

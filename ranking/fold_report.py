@@ -43,6 +43,8 @@ def facts(report: Mapping[str, Any]) -> Facts:
         found.append(("layers in int8", ", ".join(f"{layer['depth']} x {layer['width']}" for layer in layers)))
     if "proof" in report:
         found += _proof(report["proof"])
+    if report.get("near"):
+        found.append(("near ties", f"scores within {report['near']:.2g} of each other, in the order of the whole form"))
     if "measured" in report:
         times = report["measured"]
         text = f"{times['served_ms']:.3f} ms, whole {times['whole_ms']:.3f} ms: {times['whole_to_served']:.2f} times faster"

@@ -26,8 +26,8 @@ from ranking.settle import Settler
 class OnnxRanker:
     """A `domain.stages.Ranker`. Immutable and safe to call from several threads at a time; they share one session.
 
-    The graph finds the best candidates; near ties among them, or any score that is not finite, send the whole order through NumPy. Sorting candidates by
-    id first, so that the graph breaks ties itself, cost more on every request than this does on the few that have ties.
+    The graph finds the best candidates; near ties among them, or any score that is not finite, send the whole order through NumPy. Sorting candidates
+    by id first, so that the graph breaks ties itself, cost more on every request than this does on the few that have ties.
     """
 
     def __init__(

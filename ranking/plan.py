@@ -146,7 +146,7 @@ class RankerDescription:
     [top_count], their positions: meaningful where all scores are finite, equal ones in any order.
     objective: weighted output -> default weight, in the order of `weights`; empty for a single output.
     user, context: what callers may send. form: one of FORMS, of the graph in `file`. whole: what the graph in WHOLE_FILE takes, where there is one.
-    creator: the creators' part, where there is one. near: scores no further apart are near ties, which WHOLE_FILE settles (ranking.settle); 0: none are.
+    creator: the creators' part, where there is one. near: scores no further apart are near ties, which WHOLE_FILE settles (ranking.settle); 0: none.
     """
 
     prefix: str

@@ -1,7 +1,7 @@
 """Near ties: a form that makes sums in another order must not show other creators for that, nor in another order.
 
-Float32 rounds such sums otherwise, in the seventh digit. Where two of a page are that near, the whole form is asked who of them is first. That concerns one
-request in some hundreds, and a few of its rows.
+Float32 rounds such sums otherwise, in the seventh digit. Where two of a page are that near, the whole form is asked who of them is first. That
+concerns one request in some hundreds, and a few of its rows.
 """
 
 from __future__ import annotations
@@ -63,5 +63,5 @@ def near_ties(scores: FloatArray, top_count: int, within: float) -> RowArray:
 
 
 def within_of_differences(max_absolute: float) -> float:
-    """How near is too near, by the largest difference that a proof saw. A power of two: the last digits of a difference are those of one processor."""
+    """How near is too near, by the largest difference that a proof saw. A power of two: last digits of a difference are those of one processor."""
     return 2.0 ** math.ceil(math.log2(SAFETY * max_absolute)) if max_absolute > 0.0 else 0.0

@@ -99,3 +99,10 @@ def test_the_best_of_every_shape_are_the_whole_forms(tmp_path, shape):
     model = ZOO[shape]
     compiled = compile_model(tmp_path, MODELS / f"{model.files[0]}.onnx", model.binding, USER_COLUMNS, make_twins())
     assert list(orders(compiled, whole=False)) == list(orders(compiled, whole=True))
+
+
+def test_a_whole_form_of_many_weights_settles_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr("ranking.fold_ranker.MOST_SETTLING_BYTES", 1000)
+    model = ZOO["two towers + cross MLP"]
+    compiled = compile_model(tmp_path, MODELS / f"{model.files[0]}.onnx", model.binding, USER_COLUMNS)
+    assert (compiled.description.form, compiled.description.near) == ("folded", 0.0)

@@ -1,6 +1,7 @@
 """Threads that talk to callers ask the kernel for short slices, so that they go first when they wake; those that compute do not."""
 
 import ctypes
+import os
 import platform
 import struct
 import threading
@@ -39,6 +40,21 @@ def test_threads_inherit_a_short_slice_and_those_that_compute_have_the_usual_one
 
     assert in_a_thread(first) == (slices.SHORT_SLICE_NS, slices.SHORT_SLICE_NS, (True, usual_ns))
     assert usual_ns > slices.SHORT_SLICE_NS
+
+
+@pytest.mark.skipif(platform.machine() not in GET_ATTRIBUTES or platform.system() != "Linux", reason="as above")
+@pytest.mark.parametrize(("own", "wanted"), [(3, 3 + slices.NICER), (19, 19)])
+def test_threads_that_compute_have_a_smaller_share(own, wanted):
+    def nice():
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    def computing():
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), own)
+        return slices.compute(), nice()
+
+    before = nice()
+    assert in_a_thread(computing) == (True, wanted)
+    assert nice() == before
 
 
 def test_where_the_system_is_another_nothing_happens(monkeypatch):
