@@ -27,6 +27,7 @@ class IndexDescription:
     m, ef_construction: hnswlib's M and efConstruction. ef: the effort at `candidate_count`, as tuned.
     recall: at `candidate_count` with effort `ef`, two standard errors below the measured mean, so that it holds for queries not yet seen.
     curve: (effort, measured mean recall, milliseconds per query) for every effort that was tried, ascending.
+    fewer: (count, effort) for some counts below `candidate_count`, both ascending: the effort for up to so many, at no less recall.
     """
 
     space: str
@@ -42,11 +43,18 @@ class IndexDescription:
     reduction: str = ""
     copy_count: int = 0
     curve: tuple[tuple[int, float, float], ...] = ()
+    fewer: tuple[tuple[int, int], ...] = ()
     kind: str = "hnsw"
 
     def effort(self, count: int) -> int:
         """How many results to ask of hnswlib to get the best `count` at the tuned recall; never less than `count`, never more than there are."""
-        return min(self.indexed_count, max(self.ef, math.ceil(count * self.ef / self.candidate_count)))
+        tuned = next((effort for most, effort in self.fewer if count <= most), self.ef)
+        return min(self.indexed_count, max(tuned, math.ceil(count * self.ef / self.candidate_count)))
+
+    @property
+    def least_effort(self) -> int:
+        """What no search goes below."""
+        return self.fewer[0][1] if self.fewer else self.ef
 
     @property
     def indexed_count(self) -> int:
@@ -57,6 +65,7 @@ class IndexDescription:
         """The description as JSON values."""
         values = asdict(self)
         values["curve"] = [list(point) for point in self.curve]
+        values["fewer"] = [list(pair) for pair in self.fewer]
         return values
 
     @classmethod
@@ -64,6 +73,7 @@ class IndexDescription:
         """The description in a manifest. ArtifactError MANIFEST_INVALID names the first value that cannot be; unknown keys are ignored."""
         if not isinstance(values, Mapping):
             raise _invalid("is not an object")
+        values = {"fewer": []} | dict(values)  # bundles of before have none
         missing = [f.name for f in fields(cls) if f.name not in values]
         if missing:
             raise _invalid(f"lacks {missing[0]!r}")
@@ -74,6 +84,7 @@ class IndexDescription:
         for name in ("recall", "max_norm"):
             known[name] = _number(name, known[name])
         known["curve"] = _curve(known["curve"])
+        known["fewer"] = _fewer(known["fewer"])
         made = cls(**known)  # type: ignore[arg-type]  # every field was checked above or is checked below
         made._check()
         return made
@@ -89,6 +100,9 @@ class IndexDescription:
             raise _invalid(f"padded_dimension_count is {self.padded_dimension_count}, dimension_count {self.dimension_count}")
         if self.copy_count >= self.count:
             raise _invalid(f"copy_count is {self.copy_count}, count {self.count}")
+        for column, most in zip(zip(*self.fewer, strict=True), (self.candidate_count - 1, self.ef), strict=False):
+            if sorted(column) != list(column) or column[-1] > most:
+                raise _invalid(f"fewer is {self.fewer}; counts and efforts must ascend, below {self.candidate_count} and up to {self.ef}")
         if self.max_norm <= 0.0:
             raise _invalid(f"max_norm is {self.max_norm!r}; it must be positive")
 
@@ -111,6 +125,15 @@ def _curve(value: object) -> tuple[tuple[int, float, float], ...]:
     if not isinstance(value, list | tuple) or not all(isinstance(point, list | tuple) and len(point) == 3 for point in value):
         raise _invalid("curve is not a list of [effort, recall, milliseconds]")
     return tuple((int(_number("curve", e)), _number("curve", r), _number("curve", ms)) for e, r, ms in value)
+
+
+def _fewer(value: object) -> tuple[tuple[int, int], ...]:
+    if not isinstance(value, list | tuple) or not all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in value):
+        raise _invalid("fewer is not a list of [count, effort]")
+    for count, effort in value:
+        _check_count("fewer", count, least=1)
+        _check_count("fewer", effort, least=count)
+    return tuple((count, effort) for count, effort in value)
 
 
 def _invalid(text: str) -> ArtifactError:

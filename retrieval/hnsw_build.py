@@ -22,13 +22,20 @@ from retrieval.hnsw_layout import near_order, rewrite, vectors_of
 from retrieval.options import IndexOptions
 from retrieval.queries import sample_queries
 from retrieval.reduction import choose_reduction
-from retrieval.tuning import Probe, efforts, exact_answers, tune
+from retrieval.tuning import Probe, efforts, exact_answers, tune, tune_fewer
 
 __all__ = ["IndexDescription", "IndexOptions", "build_index"]
 
 COPIES_PER_LINK = 2
 """Equal embeddings up to so many times M stay in the index: as many as an element of the bottom level has links. Groups of 32 at M = 16 cost
 0.1 points of recall (measured), groups of hundreds many."""
+
+FEWER = (20, 50, 100, 200, 400)
+"""Candidates for which an effort of their own is looked for: what is asked for while time is short."""
+
+STEERED = 1.25
+"""hnswlib takes its effort from the number of results, where that is above the least one of all, and 0.2 us for each: for the tuned effort that must be
+hardly more than the candidates. Above it, every search has the tuned effort."""
 
 
 def build_index(
@@ -85,7 +92,9 @@ def _tuned(probe: Probe, path: Path, recall: float, progress: Progress) -> Index
     enough, points = tune(probe, rungs, recall, progress)
     curve = tuple((point.effort, point.mean, point.milliseconds) for point in points)
     if enough is not None:
-        return replace(planned, ef=enough.effort, recall=enough.promised, curve=curve)
+        counts = [count for count in FEWER if count < least] if enough.effort <= STEERED * least else []
+        fewer = tune_fewer(probe, counts, enough.effort, recall, progress) if counts else []
+        return replace(planned, ef=enough.effort, recall=enough.promised, curve=curve, fewer=tuple(fewer))
     if (
         SHIPPED.of_index(least, restricted=False) >= planned.count
     ):  # so small that every request is served by the scan, with full recall, and never by this graph

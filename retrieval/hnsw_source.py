@@ -21,7 +21,7 @@ from retrieval.vectors import as_query, index_query
 class HnswSource:
     """A CandidateSource over a loaded index. Searches are safe from any thread and release the GIL; nothing is ever added or resized.
 
-    Effort beyond the tuned ef is steered through the number of results asked of hnswlib: its `set_ef` races with searches, and it searches with
+    Effort beyond the least one is steered through the number of results asked of hnswlib: its `set_ef` races with searches, and it searches with
     max(ef, k) anyway.
     """
 
@@ -45,7 +45,7 @@ class HnswSource:
             raise ArtifactError(path, ArtifactReason.INDEX_CORRUPT, f"hnswlib cannot read it ({error}); build the bundle again") from error
         index.set_num_threads(1)
         # hnswlib forgets ef when it saves. A floor under every search.
-        index.set_ef(description.ef)
+        index.set_ef(description.least_effort)
         copies = read_copies(directory, description.copy_count, description.count)
         return cls(index, copies, description, ExactSource(embeddings, norms, id_ranks, description.space), id_ranks)
 
@@ -66,7 +66,7 @@ class HnswSource:
             return Candidates.empty()
         deadline.check("search the index")
         effort = self._description.effort(count)
-        few = self._few_suffice and effort == self._description.ef and count < effort
+        few = self._few_suffice and effort == self._description.least_effort and count < effort
         try:
             found = self._search(vector, count + 1 if few else effort)
             if few and found[1][count] == found[1][count - 1]:  # a tie at the cut: who else is in it?

@@ -10,6 +10,7 @@ import numpy as np
 
 from domain.arrays import FloatArray, RowArray
 from domain.deadline import Clock
+from domain.progress import SILENT
 from domain.stages import Progress
 from retrieval.copies import Copies
 from retrieval.description import IndexDescription
@@ -51,6 +52,13 @@ class Truth:
         """How many rows one answer has."""
         return int(self.rows.shape[1])
 
+    def first(self, count: int, exact: ExactSource) -> Truth:
+        """The best `count` (<= `self.count`) of every answer. exact: computes their similarities again."""
+        similarities = np.stack([exact.similarities_of(query, rows) for query, rows in zip(self.queries, self.rows, strict=True)])
+        best = np.argsort(-similarities, axis=1, kind="stable")[:, :count]
+        floors = np.take_along_axis(similarities, best[:, -1:], axis=1)[:, 0]
+        return Truth(self.queries, np.take_along_axis(self.rows, best, axis=1), floors)
+
 
 @dataclass(frozen=True, slots=True)
 class Measured:
@@ -78,6 +86,11 @@ class Probe:
     def described(self) -> IndexDescription:
         """The index that is asked."""
         return self._described
+
+    def of_fewer(self, count: int) -> Probe:
+        """The same for the best `count` alone."""
+        truth = self._truth.first(count, self._exact)
+        return Probe(self._index, self._described, self._copies, self._exact, truth, self._clock)
 
     def measure(self, effort: int) -> Measured:
         """Every query once. A query for which the graph leads to fewer than `effort` counts as all missed."""
@@ -160,7 +173,7 @@ def tune(probe: Probe, rungs: list[int], recall: float, progress: Progress) -> t
         return None, curve
     enough = curve[-1]
     too_little = curve[-2].effort if len(curve) > 1 else enough.effort
-    while enough.effort - too_little > FINENESS * enough.effort:
+    while enough.effort - too_little > max(1.0, FINENESS * enough.effort):
         between = probe.measure((enough.effort + too_little) // 2)
         curve.append(between)
         if between.promised >= recall:
@@ -168,3 +181,17 @@ def tune(probe: Probe, rungs: list[int], recall: float, progress: Progress) -> t
         else:
             too_little = between.effort
     return enough, sorted(curve, key=lambda point: point.effort)
+
+
+def tune_fewer(probe: Probe, counts: list[int], ef: int, recall: float, progress: Progress) -> list[tuple[int, int]]:
+    """(count, the least effort up to `ef` that promises `recall` for so many), counts and efforts ascending; without those that need `ef` itself."""
+    found: list[tuple[int, int]] = []
+    progress.start("tune the search effort for fewer candidates", len(counts))
+    for count in counts:
+        progress.advance(1)
+        least = max(count, found[-1][1] if found else 0)
+        rungs = [*(rung for rung in efforts(count, probe.described.indexed_count) if least <= rung < ef)]
+        enough = tune(probe.of_fewer(count), rungs, recall, SILENT)[0] if rungs else None
+        if enough is not None:
+            found.append((count, enough.effort))
+    return found

@@ -27,6 +27,7 @@ def index(name: str, found: IndexDescription, asked: float | None) -> Markup:
         ("links per creator (m)", str(found.m)),
         ("effort while building", str(found.ef_construction)),
         (f"effort while serving, at {at}", str(found.ef)),
+        *([("effort for fewer", ", ".join(f"{effort} up to {count}" for count, effort in found.fewer))] if found.fewer else []),
         ("recall that may be relied on", f"{found.recall:.4f} (two standard errors below the measured mean)"),
         ("largest norm of an embedding", f"{found.max_norm:.6g}"),
     ]

@@ -64,6 +64,19 @@ def test_fewer_candidates_than_the_tuned_count_get_at_least_its_recall_and_more_
     assert recall_of(creators, source, description.space, count) >= description.recall - 0.01 - slack
 
 
+@pytest.mark.parametrize("space", ["cosine", "ip"])
+def test_fewer_candidates_are_searched_with_less_effort_at_the_same_recall(space, tmp_path):
+    creators, users = creators_of(clustered(1, 4000, 24)), clustered(2, 300, 24)
+    description = built(creators, tmp_path, users, space=space, candidate_count=250, recall=0.93, m=6, ef_construction=60)
+    assert [count for count, _ in description.fewer] == [20, 50, 100, 200]
+    assert description.least_effort < 0.5 * description.ef
+    source = loaded(creators, tmp_path, description)
+    for count, effort in description.fewer:
+        assert source.effort(count) == effort < description.ef
+        found = [len(np.intersect1d(source.retrieve(q, count, NEVER).rows, best(creators, q, space, count))) / count for q in users]
+        assert np.mean(found) >= 0.93
+
+
 def test_the_effort_is_no_larger_than_it_must_be(tuned):
     _, description, _ = tuned
     tried = [effort for effort, _, _ in description.curve]
@@ -276,6 +289,26 @@ def test_a_description_that_cannot_be_is_refused_by_name(key, value):
     del values[key]
     with pytest.raises(ArtifactError, match=key):
         IndexDescription.from_json(values)
+
+
+@pytest.mark.parametrize("fewer", [3, [[20]], [[20, 10]], [[20, 2.5]], [[50, 60], [20, 70]], [[20, 70], [50, 60]], [[20, 300]], [[200, 250]]])
+def test_efforts_for_fewer_that_cannot_be_are_refused(fewer):
+    values = IndexDescription("ip", 5, 16, 100, 16, 200, 250, 200, 0.96, 2.5).to_json()
+    with pytest.raises(ArtifactError, match="fewer"):
+        IndexDescription.from_json({**values, "fewer": fewer})
+
+
+def test_a_description_of_before_has_one_effort_for_all_counts():
+    values = IndexDescription("ip", 5, 16, 10_000, 16, 200, 250, 200, 0.96, 2.5, fewer=((20, 40),)).to_json()
+    assert IndexDescription.from_json(values).effort(20) == 40
+    del values["fewer"]
+    assert IndexDescription.from_json(values).effort(20) == 250
+
+
+def test_fewer_candidates_take_less_effort_where_recall_allows_it():
+    description = IndexDescription("cosine", 64, 64, 10_000, 16, 200, 240, 200, 0.95, 1.0, fewer=((20, 40), (50, 90)))
+    assert [description.effort(count) for count in (1, 20, 21, 50, 51, 200, 400)] == [40, 40, 90, 90, 240, 240, 480]
+    assert description.least_effort == 40
 
 
 def test_efforts_grow_with_the_candidates_and_end_at_the_catalogue():
