@@ -45,7 +45,7 @@ class Settings:
     default_deadline_ms: int = field(default=200, metadata=_rules("the time limit of calls that bring none", (1, 3_600_000)))
     max_deadline_ms: int = field(default=60_000, metadata=_rules("the longest time limit that a call gets", (1, 3_600_000)))
     reply_reserve_ms: float = field(
-        default=1.0, metadata=_rules("kept back for the reply, and once more for each 20 ms of a time limit, up to ten times in all", (0, 1000))
+        default=1.75, metadata=_rules("kept back for the reply, and once more for each 30 ms of a time limit, up to ten times in all", (0, 1000))
     )
     max_pending_requests: int = field(
         default=64, metadata=_rules("requests that wait for a thread of one worker before it refuses more", (1, 10_000))

@@ -12,9 +12,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-LEAST_USE, MOST_USE = 0.7, 0.98  # of the processor that answers are planned with; above, what the estimates miss would be a line that stands
+LEAST_USE, MOST_USE = 0.4, 0.98  # of the processor that answers are planned with; above, what the estimates miss would be a line that stands
 LATE = 0.002  # share of calls that may wait for longer than they can
-CONFIDENCE = 0.995
+CONFIDENCE = 0.999  # for each call that comes; of the two late ones in a thousand that LATE allows, no more than half may be the fault of this one
 MOST_COUNTED = 64
 
 

@@ -16,7 +16,7 @@ from engine.plan import Planner
 from engine.stage_cost import StageCost
 from tests.unit.engine.machine import Stage
 
-RESERVE_S = 0.001  # as `reply_reserve_ms`
+RESERVE_S = 0.00175  # as `reply_reserve_ms`
 EDGE_S = 0.00012  # to decode a request, and again to encode an answer
 NEVER = math.inf
 WANTED = 200
