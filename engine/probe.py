@@ -14,7 +14,7 @@ from engine.sample_request import sample_requests
 from engine.stage_cost import StageCost
 
 LEAST_INTERVAL_S, MOST_INTERVAL_S = 0.5, 4.0
-DUTY = 0.01  # of a core goes into probes, or as much as one in MOST_INTERVAL_S takes
+DUTY = 0.002  # of a core goes into probes, or as much as one in MOST_INTERVAL_S takes: who allows 5 ms and comes during one of 4 ms is late
 WIDTH = 8  # a probe ranks two candidates and then the eighth part of all: one width cannot tell the fixed cost from the one per candidate
 
 
