@@ -19,6 +19,15 @@ COPIES_FILE = "copies.npy"
 
 BLOCK_ROWS = 1 << 14
 
+COPIES_PER_LINK = 2
+"""Equal embeddings up to so many times M stay in the index: as many as an element of the bottom level has links. Groups of 32 at M = 16 cost
+0.1 points of recall (measured), groups of hundreds many."""
+
+
+def most_copies(m: int) -> int:
+    """How many equal vectors an index of m links may hold."""
+    return COPIES_PER_LINK * m
+
 
 @dataclass(frozen=True, slots=True)
 class Copies:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from itertools import pairwise
 from typing import Any
 
 from domain.errors import ArtifactError, ArtifactReason
@@ -100,11 +101,14 @@ class IndexDescription:
             raise _invalid(f"padded_dimension_count is {self.padded_dimension_count}, dimension_count {self.dimension_count}")
         if self.copy_count >= self.count:
             raise _invalid(f"copy_count is {self.copy_count}, count {self.count}")
-        for column, most in zip(zip(*self.fewer, strict=True), (self.candidate_count - 1, self.ef), strict=False):
-            if sorted(column) != list(column) or column[-1] > most:
-                raise _invalid(f"fewer is {self.fewer}; counts and efforts must ascend, below {self.candidate_count} and up to {self.ef}")
+        if not self._fewer_ascend():
+            raise _invalid(f"fewer is {self.fewer}; counts and efforts must ascend, below {self.candidate_count} and up to {self.ef}")
         if self.max_norm <= 0.0:
             raise _invalid(f"max_norm is {self.max_norm!r}; it must be positive")
+
+    def _fewer_ascend(self) -> bool:
+        pairs = [*self.fewer, (self.candidate_count, self.ef)]
+        return all(one[0] < other[0] and one[1] <= other[1] for one, other in pairwise(pairs))
 
 
 _COUNTS = ("dimension_count", "padded_dimension_count", "count", "m", "ef_construction", "ef", "candidate_count")

@@ -12,7 +12,7 @@ import numpy as np
 from domain.arrays import FloatArray
 from domain.errors import ArtifactError, ArtifactReason, OutputNotWritable
 from domain.stages import Progress
-from retrieval.copies import find_copies, write_copies
+from retrieval.copies import find_copies, most_copies, write_copies
 from retrieval.cost import SHIPPED
 from retrieval.description import COSINE, INDEX_FILE, IndexDescription
 from retrieval.exact_source import ExactSource
@@ -26,16 +26,12 @@ from retrieval.tuning import Probe, efforts, exact_answers, tune, tune_fewer
 
 __all__ = ["IndexDescription", "IndexOptions", "build_index"]
 
-COPIES_PER_LINK = 2
-"""Equal embeddings up to so many times M stay in the index: as many as an element of the bottom level has links. Groups of 32 at M = 16 cost
-0.1 points of recall (measured), groups of hundreds many."""
-
 FEWER = (20, 50, 100, 200, 400)
 """Candidates for which an effort of their own is looked for: what is asked for while time is short."""
 
 STEERED = 1.25
-"""hnswlib takes its effort from the number of results, where that is above the least one of all, and 0.2 us for each: for the tuned effort that must be
-hardly more than the candidates. Above it, every search has the tuned effort."""
+"""hnswlib takes its effort from the number of results, where that is above the least one of all, and 0.2 us for each: for the tuned effort that must
+be hardly more than the candidates. Above it, every search has the tuned effort."""
 
 
 def build_index(
@@ -48,7 +44,7 @@ def build_index(
     ArtifactError QUALITY_GATE when no effort up to the cap reaches the asked recall. OutputNotWritable when the file cannot be written whole.
     """
     sampled = sample_queries(queries, embeddings, norms, options.query_count, options.seed)
-    copies = find_copies(embeddings, COPIES_PER_LINK * options.m)
+    copies = find_copies(embeddings, most_copies(options.m))
     planned = describe(embeddings, norms, choose_reduction(embeddings, norms, sampled, options, progress), copies, options)
     progress.start("build the index", planned.count)
     index = grow(embeddings, norms, copies, planned, options, progress)

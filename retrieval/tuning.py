@@ -12,7 +12,7 @@ from domain.arrays import FloatArray, RowArray
 from domain.deadline import Clock
 from domain.progress import SILENT
 from domain.stages import Progress
-from retrieval.copies import Copies
+from retrieval.copies import Copies, most_copies
 from retrieval.description import IndexDescription
 from retrieval.exact_source import ExactSource
 from retrieval.vectors import index_query, unit
@@ -184,13 +184,16 @@ def tune(probe: Probe, rungs: list[int], recall: float, progress: Progress) -> t
 
 
 def tune_fewer(probe: Probe, counts: list[int], ef: int, recall: float, progress: Progress) -> list[tuple[int, int]]:
-    """(count, the least effort up to `ef` that promises `recall` for so many), counts and efforts ascending; without those that need `ef` itself."""
+    """(count, the least effort below `ef` that promises `recall` for so many), counts and efforts ascending; without those that need `ef` itself.
+
+    No effort is below the count and as many as may be equal to the last one found: who of them is shown is for their ids to say.
+    """
     found: list[tuple[int, int]] = []
     progress.start("tune the search effort for fewer candidates", len(counts))
     for count in counts:
         progress.advance(1)
-        least = max(count, found[-1][1] if found else 0)
-        rungs = [*(rung for rung in efforts(count, probe.described.indexed_count) if least <= rung < ef)]
+        least = max(count + most_copies(probe.described.m), found[-1][1] if found else 0)
+        rungs = [rung for rung in efforts(least, probe.described.indexed_count) if rung < ef]
         enough = tune(probe.of_fewer(count), rungs, recall, SILENT)[0] if rungs else None
         if enough is not None:
             found.append((count, enough.effort))

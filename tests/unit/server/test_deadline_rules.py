@@ -11,13 +11,13 @@ from server.rpc.deadline_rules import DeadlineRules
 RULES = DeadlineRules(default_s=0.2, max_s=60.0, reserve_s=0.001)
 
 
-@pytest.mark.parametrize(("limit_s", "kept_back_s"), [(0.005, 0.00125), (0.02, 0.002), (0.1, 0.006), (1.0, 0.01), (1e6, 0.01)])
+@pytest.mark.parametrize(("limit_s", "kept_back_s"), [(0.006, 0.0012), (0.03, 0.002), (0.12, 0.005), (1.0, 0.01), (1e6, 0.01)])
 def test_more_is_kept_back_of_longer_limits(limit_s, kept_back_s):
     assert min(limit_s, 60.0) - RULES.budget_s(limit_s) == pytest.approx(kept_back_s)
 
 
 def test_without_a_limit_the_default_applies():
-    assert RULES.budget_s(9.2e18) == pytest.approx(0.2 - 0.01)
+    assert RULES.budget_s(9.2e18) == pytest.approx(0.2 - 0.001 * (1 + 0.2 / 0.03))
 
 
 @given(st.floats(0.001, 100.0), st.floats(0.001, 100.0))
