@@ -32,7 +32,7 @@ NEVER = Deadline.never(time.monotonic)
 class Line(NamedTuple):
     """One count at one effort."""
 
-    count: int
+    candidates: int
     effort: int
     recall: float
     milliseconds: float
@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
     bundle = open_bundle(parser.parse_args(arguments).bundle)
     table = Table("candidates", "effort", "recall", "ms", title=f"{len(bundle.creators):,} creators")
     for line in lines(bundle):
-        table.add_row(str(line.count), str(line.effort), f"{line.recall:.3f}", f"{line.milliseconds:.3f}")
+        table.add_row(str(line.candidates), str(line.effort), f"{line.recall:.3f}", f"{line.milliseconds:.3f}")
     Console().print(table)
     return 0
 
@@ -54,7 +54,7 @@ def lines(bundle: Bundle) -> Iterator[Line]:
     """Each count at the effort that the build found for it, at half and at twice as much, and at the tuned one."""
     described = IndexDescription.from_json(bundle.manifest.indexes["default"])
     assert bundle.users is not None, "its listed users are who asks"
-    queries = np.asarray(bundle.users.embeddings[:USER_COUNT])
+    queries = np.asarray(bundle.users.users.embeddings[:USER_COUNT])
     for count in COUNTS:
         found = described.effort(count)
         for effort in sorted({max(count, found // 2), found, min(2 * found, described.ef), described.ef}):
