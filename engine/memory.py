@@ -41,6 +41,17 @@ def _unread_tables(manifest: Manifest, whole: bool) -> set[str]:
     return {name for name in manifest.files if f"/{TABLES_FOLDER}/" in name} - read
 
 
+def mapped_bytes(manifest: Manifest, whole: bool) -> int:
+    """Of the tables that are left in their files, for who settles near ties: they take addresses, and no memory."""
+    if whole:
+        return 0
+    tables = set()
+    for name, description in manifest.rankers.items():
+        settling: Any = (description.get("whole") if description.get("near") else None) or {}
+        tables |= {f"rankers/{name}/{TABLES_FOLDER}/{table['file']}" for table in settling.get("tables", ())}
+    return sum(record.size for name, record in manifest.files.items() if name in tables)
+
+
 def free_bytes() -> int | None:
     """What can be taken without swapping, or without passing the limit of the container; None when it is not known."""
     known = [number for number in (_available(), _left_of_container()) if number is not None]
@@ -48,16 +59,16 @@ def free_bytes() -> int | None:
 
 
 @contextmanager
-def limited(free: int | None) -> Iterator[None]:
+def limited(free: int | None, mapped: int = 0) -> Iterator[None]:
     """Inside, an allocation beyond the free memory fails, as MemoryError or whatever a library makes of it, instead of ending processes.
 
-    free: bytes; None limits nothing.
+    free: bytes; None limits nothing. mapped: bytes of files that will be mapped besides.
     """
     if free is None:
         yield
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    most = _mapped_bytes() + max(free, LEAST_ROOM_BYTES)
+    most = _mapped_bytes() + max(free, LEAST_ROOM_BYTES) + mapped
     lower = [limit for limit in (soft, hard, most) if limit != resource.RLIM_INFINITY]
     resource.setrlimit(resource.RLIMIT_AS, (min(lower), hard))
     try:

@@ -23,7 +23,7 @@ from engine.drill import Drill, DrilledRanker
 from engine.golden import prove
 from engine.load import Load
 from engine.look_up import UserLookUp
-from engine.memory import check_room, free_bytes, limited
+from engine.memory import check_room, free_bytes, limited, mapped_bytes
 from engine.plan import Planner
 from engine.rank_within import OnFailure, RankWithin
 from engine.recommend import Engine, Way
@@ -168,7 +168,7 @@ def prepare(path: Path, progress: Progress = SILENT, clock: Clock | None = None,
         bundle = open_bundle(path)
         check_tables(bundle)
         check_room(path, bundle.manifest, whole)
-        with limited(free_bytes()):
+        with limited(free_bytes(), mapped_bytes(bundle.manifest, whole)):
             return load(bundle, clock, whole)
 
 

@@ -43,6 +43,8 @@ def _check_numbers(name: str, description: RankerDescription) -> None:
         _refuse(name, "has an objective that is not finite")
     if not 0.0 <= description.near < math.inf:
         _refuse(name, f"calls scores near that are {description.near!r} apart")
+    if description.near and description.whole is None:
+        _refuse(name, "has near ties, and no whole form to settle them")
 
 
 def _check_spec(name: str, spec: ColumnSpec) -> None:

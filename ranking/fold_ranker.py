@@ -190,13 +190,15 @@ class FormChooser:
     def _judge(self, description: RankerDescription, reordered: bool, layers: Sequence[Layer] = ()) -> Tried:
         """The form that was written. Raises ArtifactError or ValueError where it is not proved, or slower than whole."""
         Proof(self.source.model, self.directory, description, self.source.binding, self.source.creators).run()
-        agreement = self._compare(description, reordered)
+        served, whole, requests = self._open(description), self._open(self.whole), self._sampled(description)
+        agreement = compare(served, whole, requests, reordered, description.form == FORM_NARROWED)
         if agreement.settles and self._whole_bytes() <= MOST_SETTLING_BYTES:
             description = replace(description, near=within_of_differences(agreement.max_absolute))
-            agreement = agreement.settled(self._compare(description, reordered))
+            served = served.settled_by(whole, description.near)
+            agreement = agreement.settled(compare(served, whole, requests, reordered))
         if agreement.problem:
             raise ValueError(agreement.problem)
-        measured = self._measure(description)
+        measured = self._measure(whole, served, [user for user, _ in requests[:MEASURED_USERS]])
         if measured is not None and measured.slower:
             raise ValueError(f"{measured.least_served_ms:.3f} ms per request, whole {measured.least_whole_ms:.3f} ms")
         sizes = {"served": bytes_per_creator(description.inputs), "whole": bytes_per_creator(self.whole.inputs)}
@@ -223,23 +225,18 @@ class FormChooser:
             part = CreatorPart.open(self.directory / CREATOR_FILE, description.creator, description.tables, self.options.threads)
             self.tables.write_computed(folder, part, self.progress)
 
-    def _compare(self, description: RankerDescription, reordered: bool) -> Agreement:
-        served, whole = self._open(description), self._open(self.whole)
-        return compare(served, whole, self._sampled(description), reordered, description.form == FORM_NARROWED)
-
     def _whole_bytes(self) -> int:
         """Of the whole form's file, and of external data, which it shares with the exported one."""
         others = {SERVED_FILE, CREATOR_FILE, EXPORTED_FILE, BINDING_FILE}
         return sum(path.stat().st_size for path in self.directory.iterdir() if path.is_file() and path.name not in others)
 
-    def _measure(self, description: RankerDescription) -> Measured | None:
+    def _measure(self, whole: OnnxRanker, served: OnnxRanker, users: Sequence[User]) -> Measured | None:
         """None where nobody asked for it."""
         if self.options.clock is None:
             return None
         rng = np.random.default_rng(SEED)
-        users: Sequence[User] = [user for user, _ in self._sampled(description)[:MEASURED_USERS]]
         timed = [(user, candidates_for(user, self.source.creators, CANDIDATE_COUNT, rng)) for user in users]
-        return measure(self._open(self.whole), self._open(description), timed, self.options.clock)
+        return measure(whole, served, timed, self.options.clock)
 
     def _open(self, description: RankerDescription) -> OnnxRanker:
         return open_described(self.directory, description, self.source.binding, self.source.creators)

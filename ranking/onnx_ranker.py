@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from functools import lru_cache
 from math import isfinite
 from operator import sub
@@ -37,9 +38,7 @@ class OnnxRanker:
         creators: Creators,
         schema: InputSchema,
         tables: Mapping[str, ort.OrtValue],
-        settler: Settler | None = None,
     ) -> None:
-        """settler: for a form whose scores are not those of the whole one bit for bit; without, only equal scores are ties."""
         self.served = served
         self.description = description
         self._run = served.run
@@ -51,7 +50,13 @@ class OnnxRanker:
         self._rows, self._top_count = description.rows, description.top_count
         self._similarities = description.similarities
         self._default_weights = _weights(description.objective, description.objective)
-        self._settler = settler
+        self.settler: Settler | None = None
+
+    def settled_by(self, whole: OnnxRanker, near: float) -> OnnxRanker:
+        """The same ranker, with near ties in the order of its whole form: without, only equal scores are ties."""
+        settled = copy(self)
+        settled.settler = Settler(whole.score, near, self.description.objective)
+        return settled
 
     @property
     def schema(self) -> InputSchema:
@@ -88,13 +93,13 @@ class OnnxRanker:
         # one more than wanted: whether the last one is tied decides where it stands
         scores, best, top = self._run(self._outputs, self.feeds(user, candidates, min(top_count + 1, count), objective), None)
         best_scores = best.tolist()  # a page is short: what NumPy takes for two calls is more than for all of this
-        near = self._settler.within_of(objective) if self._settler is not None else 0.0
+        near = self.settler.within_of(objective) if self.settler is not None else 0.0
         # the least of all is NaN where any is, and the best one is the greatest where none is
-        if isfinite(np.minimum.reduce(scores)) and isfinite(best_scores[0]) and all(map(near.__lt__, map(sub, best_scores, best_scores[1:]))):
+        if isfinite(np.minimum.reduce(scores)) and isfinite(best_scores[0]) and _far_apart(best_scores, near):
             return Ranked(candidates, scores, top[:top_count], self.description.form, all_finite=True)
         scores = np.where(np.isfinite(scores), scores, np.float32(np.nan))
-        if self._settler is not None:
-            scores = self._settler.settle(scores, user, candidates, top_count, objective)
+        if self.settler is not None:
+            scores = self.settler.settle(scores, user, candidates, top_count, objective)
         order = order_with_unscored(scores, candidates.similarities, self._id_ranks[candidates.rows])
         return Ranked(candidates, scores, order[:top_count], self.description.form)
 
@@ -115,6 +120,11 @@ class OnnxRanker:
         if self.description.weights:
             feeds[self.description.weights] = _weights(self.description.objective, objective) if objective else self._default_weights
         return feeds
+
+
+def _far_apart(scores: list[float], near: float) -> bool:
+    """Whether no two neighbours of descending scores are within `near`."""
+    return all(map(near.__lt__, map(sub, scores, scores[1:])))
 
 
 @lru_cache(maxsize=256)  # page sizes: a service asks for a few

@@ -13,7 +13,6 @@ from ranking.load import LoadedRanker, load_described, load_ranker
 from ranking.onnx_ranker import OnnxRanker, bind_tables
 from ranking.plan import RankerDescription
 from ranking.session import ServedSession, open_session
-from ranking.settle import Settler
 
 
 def open_ranker(
@@ -39,15 +38,10 @@ def start_ranker(loaded: LoadedRanker, creators: Creators, provider: str = "cpu"
     user, context = ({spec.name: spec for spec in specs} for specs in (described.user, described.context))
     schema = InputSchema(user, context, loaded.binding.vocabularies)
     tables = bind_tables(described, loaded.tables, served.provider)
-    return OnnxRanker(served, described, creators, schema, tables, _settler(loaded, served, creators, threads))
-
-
-def _settler(loaded: LoadedRanker, served: ServedSession, creators: Creators, threads: int) -> Settler | None:
-    """Who settles near ties. A GPU rounds otherwise than the processor for which they were found: there, nobody does."""
-    if loaded.whole is None or served.provider != "cpu":
-        return None
-    whole = start_ranker(loaded.whole, creators, "cpu", threads)
-    return Settler(whole.score, loaded.description.near, loaded.description.objective)
+    ranker = OnnxRanker(served, described, creators, schema, tables)
+    if loaded.whole is None or served.provider != "cpu":  # a GPU rounds otherwise than the processor for which near ties were found
+        return ranker
+    return ranker.settled_by(start_ranker(loaded.whole, creators, "cpu", threads), described.near)
 
 
 def _check_graph(path: Path, served: ServedSession, parsed: RankerDescription) -> None:

@@ -1,7 +1,7 @@
 """Near ties: a form that makes sums in another order must not show other creators for that, nor in another order.
 
 Float32 rounds such sums otherwise, in the seventh digit. Where two of a page are that near, the whole form is asked who of them is first. That
-concerns one request in some hundreds, and a few of its rows.
+concerns few requests, and few of their rows.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
 """Bundles that do not fit are refused before they are loaded, and nothing that is asked for beyond the free memory ends the process."""
 
+import os
 import resource
 from dataclasses import replace
 
@@ -9,7 +10,7 @@ import pytest
 from bundle.manifest import FileRecord
 from domain.errors import ArtifactError, ArtifactReason, OutputNotWritable, StageFailure
 from engine.blame import blaming
-from engine.memory import LEAST_ROOM_BYTES, check_room, free_bytes, limited
+from engine.memory import LEAST_ROOM_BYTES, check_room, free_bytes, limited, mapped_bytes
 from tests.unit.bundle.files import plain_manifest
 
 
@@ -35,6 +36,21 @@ def test_only_the_tables_of_the_form_that_is_served_must_fit():
     check_room("b", manifest)
     with pytest.raises(ArtifactError, match=r"GB are free"):
         check_room("b", manifest, whole=True)
+
+
+def test_tables_that_settle_near_ties_take_addresses_and_no_memory(tmp_path):
+    (tmp_path / "b.npy").write_bytes(b"")
+    os.truncate(tmp_path / "b.npy", 2 * LEAST_ROOM_BYTES)
+    described = {"tables": [{"file": "a.npy"}], "whole": {"tables": [{"file": "b.npy"}]}, "near": 1e-6}
+    files = holding(**{f"rankers__default__tables__{name}.npy": 2 * LEAST_ROOM_BYTES for name in "ab"})
+    manifest = replace(files, rankers={"default": described})
+    assert mapped_bytes(manifest, whole=False) == 2 * LEAST_ROOM_BYTES
+    assert mapped_bytes(manifest, whole=True) == 0
+    assert mapped_bytes(replace(files, rankers={"default": described | {"near": 0.0}}), whole=False) == 0
+    with limited(0), pytest.raises(OSError, match="memory"):
+        np.memmap(tmp_path / "b.npy", np.uint8, "r")
+    with limited(0, mapped_bytes(manifest, whole=False)):
+        np.memmap(tmp_path / "b.npy", np.uint8, "r")
 
 
 def test_an_allocation_beyond_the_free_memory_fails_and_the_limit_is_lifted_again():

@@ -69,6 +69,9 @@ LIES = {
     "a part that reads users": (("creator", "inputs", 0, "columns", 0, "column"), "user.embedding"),
     "a part that takes nothing": (("creator", "inputs", 0, "columns"), []),
     "a part of objects": (("creator", "inputs", 0, "dtype"), "object"),
+    "near ties of nobody": (("near",), -1.0),
+    "near ties of everybody": (("near",), float("inf")),
+    "near ties that nobody settles": (("whole",), None),
     "a part of another kind": (("creator",), {"inputs": 3, "tables": []}),
 }
 
