@@ -11,6 +11,7 @@ WINDOW_COUNT = 256  # enough for a 99th percentile that is not simply the worst 
 REFRESH_COUNT = 32  # sorting the window costs 10 us; shared by so many observations it costs nothing
 LEAST_COUNT = 8  # with fewer the prior is the better guess
 PRIOR_SHARE = 0.5  # of what nobody has watched yet: half as long again as predicted is believed possible
+ALONE = 2.0  # times the next one, and no more, is believed of the observation that decides: one interruption must not stretch all plans for its window
 _ROOT = itemgetter(1)
 
 
@@ -19,7 +20,8 @@ class Margin:
 
     value: the 99th percentile of (actual - predicted) / sqrt(predicted). Interruptions come at random, the more the longer the work, so their spread
     grows with the root of its length; an error of speed grows with the length itself. Hence roots below the usual length, where the first counts
-    more, and proportion above it, where the second does. As long as there are too few observations for a percentile, it is the worst of them.
+    more, and proportion above it, where the second does. As long as there are too few observations for a percentile, it is the worst of them; one that
+    stands alone is believed up to ALONE times the next, or as much as of what nobody has watched. A second one like it is believed at once.
     """
 
     __slots__ = ("_left", "_seen", "_usual_root", "value")
@@ -60,6 +62,7 @@ class Margin:
     def _refresh(self) -> None:
         ordered = sorted(self._seen)
         place = min(len(ordered), math.ceil(CONFIDENCE * (len(ordered) + 1)))  # one more than seen: the next one is to be covered
-        self.value = max(0.0, ordered[place - 1][0])
         self._usual_root = sum(map(_ROOT, ordered)) / len(ordered)
+        decides, following = ordered[place - 1][0], ordered[max(0, place - 2)][0]
+        self.value = max(0.0, min(decides, max(ALONE * following, PRIOR_SHARE * self._usual_root)))
         self._left = min(REFRESH_COUNT, len(ordered))

@@ -104,7 +104,7 @@ async def run(trial: Trial, number: int) -> Samples:
         if trial.cooperative:
             client = await stack.enter_async_context(AsyncRecommendationClient(trial.target, connection_count=count))
             return await _run(trial, plan, client.recommend, client.recommend, lambda: client.counts.attempt_count)
-        wire = await stack.enter_async_context(WireClient(trial.target, count))
+        wire = await stack.enter_async_context(WireClient(trial.target, count, trial.priority == "batch"))
         ask = wire.begin if trial.cancel_after_s is None else giving_up(wire, trial.cancel_after_s)
         return await _run(trial, plan, wire.begin, ask, lambda: wire.attempt_count)
 

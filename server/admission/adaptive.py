@@ -79,32 +79,35 @@ class AdaptivePolicy:
         self._interactive, self._batch = ArrivalRate(RATE_MEMORY_S), ArrivalRate(RATE_MEMORY_S)
         self._budget = ShortBudget()
         self._edge_s = FIRST_EDGE_S
-        self._refusing = False  # by the last decision; while False, headers are let pass without a look
+        self._refusing = [False, False]  # interactive, batch, by the last decision; while False, headers are let pass without a look
         self._pressures = [_NO_PRESSURE, _NO_PRESSURE]  # interactive, batch
         self._last_expected = _UNKNOWN
         self._saved_s = [0.0, 0.0]  # of the shares of the same, what their calls could not use
 
-    def open_to(self, now_s: float, deadline_s: float) -> bool:
-        """Whether an interactive call would be taken: of the others nobody knows yet that they are batch."""
-        if not self._refusing or self._fits(now_s, deadline_s, batch=False):
+    @property
+    def refuses_batch(self) -> bool:
+        """By the last decision about one."""
+        return self._refusing[True]
+
+    def open_to(self, now_s: float, deadline_s: float, batch: bool) -> bool:
+        """Whether such a call would be taken; who does not say that it is batch is let in where an interactive one is."""
+        if not self._refusing[batch] or self._fits(now_s, deadline_s, batch):
             return True
-        batch, share = self._batch.per_s(now_s), 1.0
         if batch:
-            interactive = self._interactive.per_s(now_s)
-            share = interactive / (interactive + batch)
-            self._batch.add(now_s, 1.0 - share)
-        self._interactive.add(now_s, share)
+            self._batch.add(now_s)
+        else:
+            self._add_unknown(now_s)
         return False
 
     def admits(self, now_s: float, ticket: Ticket) -> bool:
         """Whether it can be answered in time, and the line is short enough."""
         if ticket.batch:
             self._batch.add(now_s)
-            return self._fits(now_s, ticket.deadline_s, batch=True)
-        self._interactive.add(now_s)
-        self._budget.add(ticket.deadline_s - ticket.arrived_s)
-        fits = self._fits(now_s, ticket.deadline_s, batch=False)
-        self._refusing = not fits
+        else:
+            self._interactive.add(now_s)
+            self._budget.add(ticket.deadline_s - ticket.arrived_s)
+        fits = self._fits(now_s, ticket.deadline_s, ticket.batch)
+        self._refusing[ticket.batch] = not fits
         return fits
 
     def reconsiders(self, now_s: float, deadline_s: float, batch: bool) -> bool:
@@ -145,6 +148,15 @@ class AdaptivePolicy:
         allowance_s = self._allowance_s(now_s, batch=False)
         share = 1.0 if math.isinf(allowance_s) else min(1.0, allowance_s / max(self._expected(now_s).full_s, 1e-9))
         return Gauges(len(self._line), self._running.calls, self._interactive.per_s(now_s), self._batch.per_s(now_s), share)
+
+    def _add_unknown(self, now_s: float) -> None:
+        """Count a call that was refused before its message: a part of it for each kind, as they came so far."""
+        batch, share = self._batch.per_s(now_s), 1.0
+        if batch:
+            interactive = self._interactive.per_s(now_s)
+            share = interactive / (interactive + batch)
+            self._batch.add(now_s, 1.0 - share)
+        self._interactive.add(now_s, share)
 
     def _fits(self, now_s: float, deadline_s: float, batch: bool) -> bool:
         line, limits = self._line, self._limits

@@ -16,7 +16,9 @@ class BoundedPolicy:
         self._most = most
         self._thread_count = thread_count
 
-    def open_to(self, _now_s: float, _deadline_s: float) -> bool:
+    refuses_batch = False  # all wait alike
+
+    def open_to(self, _now_s: float, _deadline_s: float, _batch: bool) -> bool:
         """While there is room."""
         return len(self._line) < self._most
 

@@ -36,8 +36,13 @@ class Gauges:
 class Policy(Protocol):
     """Decides. `open_to` and `admits` are asked by the polling thread alone; `start` and `finish` by the thread that takes the call."""
 
-    def open_to(self, now_s: float, deadline_s: float, /) -> bool:
-        """Whether a call of which only the headers are there can be taken at all. False counts it as refused."""
+    @property
+    def refuses_batch(self) -> bool:
+        """Whether the last batch call was turned away: then it is worth while to look at what the headers say of the next one."""
+        ...
+
+    def open_to(self, now_s: float, deadline_s: float, batch: bool, /) -> bool:
+        """Whether a call of which only the headers are there can be taken at all; batch: they say so. False counts it as refused."""
         ...
 
     def admits(self, now_s: float, ticket: Ticket, /) -> bool:

@@ -22,6 +22,7 @@ from server.rpc.request_pool import Job, RequestPool
 from server.telemetry.board import RefusalReason
 from server.telemetry.meter import Meter
 
+PRIORITY_KEY, BATCH = "earshot-priority", "batch"  # of the metadata; the request's own field holds, this only lets a refusal come before the message
 RETRY_AFTER_S = 0.05  # a few full queues' worth: long enough for a burst to pass, short enough not to idle
 SPREAD = (0.6, 1.4, 0.8, 1.2, 1.0)  # of it, in turn: callers that were refused together do not come back together
 SWEEP_EVERY_S = 0.005
@@ -96,10 +97,10 @@ class AdmissionDesk:
         status = self.quotas.refusal(call, now_s) if self.quotas else None
         if status is not None:
             return status
-        if self.policy.open_to(now_s, call.deadline_s) or self._second_look(now_s, call, batch=False):
+        batch = self.policy.refuses_batch and call.metadata(PRIORITY_KEY) == BATCH
+        if self.policy.open_to(now_s, call.deadline_s, batch) or self._second_look(now_s, call, batch):
             return None
-        self._meter.refuse(RefusalReason.OVERLOAD)
-        return next(self._full)
+        return self._full_status(batch)
 
     def pause_s(self) -> float:
         """What callers hardly notice."""
@@ -116,8 +117,11 @@ class AdmissionDesk:
         if self.policy.admits(now_s, ticket) or self._second_look(now_s, call, batch):
             self.pool.put(ticket)
         else:
-            self._meter.refuse(RefusalReason.BATCH if batch else RefusalReason.OVERLOAD)
-            call.refuse(next(self._full))
+            call.refuse(self._full_status(batch))
+
+    def _full_status(self, batch: bool) -> Status:
+        self._meter.refuse(RefusalReason.BATCH if batch else RefusalReason.OVERLOAD)
+        return next(self._full)
 
     def _second_look(self, now_s: float, call: DirectCall, batch: bool) -> bool:
         """Whether there is room without those whose callers have gone. Not for every call that is turned away, since each look costs."""

@@ -15,6 +15,7 @@ from earshot.client.channels import open_aio_channel, open_channel
 from earshot.client.counts import Counts
 from earshot.client.errors import DETAILS_KEY, DOMAIN, RefusedLocally, RpcError, error_info_of, explain, reason_of
 from earshot.client.policy import NO_RETRIES, SERVICE_CONFIG, CallPolicy, policy_of
+from earshot.client.priority import BATCH_METADATA
 
 __all__ = [
     "RecommendationClient",
@@ -34,4 +35,5 @@ __all__ = [
     "open_aio_channel",
     "DOMAIN",
     "DETAILS_KEY",
+    "BATCH_METADATA",
 ]

@@ -15,6 +15,7 @@ from earshot.client.channels import checked_count, open_aio_channel
 from earshot.client.counts import Counts
 from earshot.client.governor import CallState, Governor
 from earshot.client.policy import CallPolicy
+from earshot.client.priority import metadata_of
 from earshot.client.request_id import identified
 from earshot.v1.recommendation_service_pb2 import RecommendCreatorsRequest, RecommendCreatorsResponse
 from earshot.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
@@ -67,7 +68,7 @@ class AsyncRecommendationClient:
         """One attempt after the other."""
         while True:
             try:
-                response: RecommendCreatorsResponse = await next(self._methods)(request, timeout=call.left_s)
+                response: RecommendCreatorsResponse = await next(self._methods)(request, timeout=call.left_s, metadata=metadata_of(request))
             except grpc.RpcError as error:
                 if not call.failed(error) or (wait_s := call.wait_s) is None:
                     raise
@@ -101,7 +102,7 @@ class AsyncRecommendationClient:
         raise error
 
     def _send(self, call: CallState, request: RecommendCreatorsRequest) -> asyncio.Task[RecommendCreatorsResponse]:
-        return asyncio.ensure_future(_answer(next(self._methods)(request, timeout=call.left_s)))
+        return asyncio.ensure_future(_answer(next(self._methods)(request, timeout=call.left_s, metadata=metadata_of(request))))
 
 
 async def _answer(attempt: Any) -> RecommendCreatorsResponse:

@@ -16,6 +16,7 @@ from earshot.client.channels import checked_count, open_channel
 from earshot.client.counts import Counts
 from earshot.client.governor import CallState, Governor
 from earshot.client.policy import CallPolicy
+from earshot.client.priority import metadata_of
 from earshot.client.request_id import identified
 from earshot.v1.recommendation_service_pb2 import RecommendCreatorsRequest, RecommendCreatorsResponse
 from earshot.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
@@ -73,7 +74,7 @@ class RecommendationClient:
         """One attempt after the other."""
         while True:
             try:
-                response: RecommendCreatorsResponse = next(self._methods)(request, timeout=call.left_s)
+                response: RecommendCreatorsResponse = next(self._methods)(request, timeout=call.left_s, metadata=metadata_of(request))
             except grpc.RpcError as error:
                 if not call.failed(error) or (wait_s := call.wait_s) is None:
                     raise
@@ -110,7 +111,7 @@ class RecommendationClient:
 
     def _send(self, call: CallState, request: RecommendCreatorsRequest, ended: queue.SimpleQueue[Any]) -> Any:
         """A running attempt, which goes into `ended` when it is over."""
-        attempt = next(self._methods).future(request, timeout=call.left_s)
+        attempt = next(self._methods).future(request, timeout=call.left_s, metadata=metadata_of(request))
         attempt.add_done_callback(ended.put)
         return attempt
 

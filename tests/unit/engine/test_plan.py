@@ -167,7 +167,7 @@ def test_ten_times_slower_under_load_costs_few_late_answers(load):
     assert sum(not answer.in_time for answer in slow[:50]) <= 15
     assert mean(answer.in_time for answer in slow[50:]) >= 0.99
     assert mean(answer.in_time for answer in after) >= 0.99
-    assert mean(answer.ranked_count for answer in after[-50:]) >= 0.9 * mean(answer.ranked_count for answer in before)
+    assert mean(answer.ranked_count for answer in after[-200:]) >= 0.9 * mean(answer.ranked_count for answer in before)
 
 
 def test_an_idle_machine_ranks_everything_that_fits():

@@ -104,6 +104,18 @@ def test_the_margin_covers_99_of_100(seed):
     assert sum(covered[WINDOW_COUNT:]) / len(covered[WINDOW_COUNT:]) >= 0.99
 
 
+@pytest.mark.parametrize("count", [LEAST_COUNT, 40, 150])
+def test_one_interruption_does_not_stretch_the_plans_and_two_do(count):
+    margin = Margin()
+    for number in range(count):
+        margin.add(0.001, 0.008 if number == 3 else 0.0011)
+    assert margin.seconds(0.001) <= 0.0005 + 1e-9
+    for number in range(count):
+        margin.add(0.001, 0.008 if number == 3 else 0.0011)
+    twice_seen = 2 * count - 3 <= WINDOW_COUNT
+    assert margin.seconds(0.001) == (pytest.approx(0.007) if twice_seen else pytest.approx(0.0001))
+
+
 def test_a_margin_without_observations_believes_half_as_long_again_possible():
     margin = Margin()
     assert margin.seconds(0.02) == pytest.approx(0.01)
@@ -116,7 +128,8 @@ def test_a_margin_without_observations_believes_half_as_long_again_possible():
 
 def test_a_bad_moment_is_forgotten_by_doubting_it_a_few_times():
     margin = Margin()
-    margin.add(0.02, 1.0)
+    for _ in range(2):
+        margin.add(0.02, 1.0)
     for _ in range(100):
         margin.add(0.02, 0.02)
     bad_s = margin.seconds(0.02)

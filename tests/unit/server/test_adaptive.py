@@ -167,7 +167,7 @@ class Still:
     def offer(self, **call):
         """Whether it is taken; then it waits, or runs."""
         ticket = self.ticket(**call)
-        taken = self.policy.open_to(self.now_s, ticket.deadline_s) and self.policy.admits(self.now_s, ticket)
+        taken = self.policy.open_to(self.now_s, ticket.deadline_s, False) and self.policy.admits(self.now_s, ticket)
         if taken:
             self.line.put(ticket)
             if self.line.take() is ticket:

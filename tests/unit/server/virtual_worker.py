@@ -101,7 +101,7 @@ class VirtualWorker:
         gone_s, now_s = self.now_s + min(stream.budget_s, stream.leaves_after_s), lambda: self.now_s
         caller = SimpleNamespace(active=lambda: now_s() < gone_s)
         ticket = Ticket(self.now_s, self.now_s + stream.budget_s - RESERVE_S, stream.batch, caller, lambda _: None)
-        if self.policy.open_to(self.now_s, ticket.deadline_s) and self.policy.admits(self.now_s, ticket):
+        if self.policy.open_to(self.now_s, ticket.deadline_s, False) and self.policy.admits(self.now_s, ticket):
             self.known[ticket] = outcome
             self.line.put(ticket)
         elif self.current is not None:
