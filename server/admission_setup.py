@@ -9,6 +9,7 @@ from server.admission.adaptive import AdaptivePolicy, Limits
 from server.admission.bounded import BoundedPolicy
 from server.admission.line import WaitingLine
 from server.admission.policy import Costs
+from server.admission.reading_load import ReadingLoad
 from server.admission.run_limit import RunLimit
 from server.admission.ticket import Ticket
 from server.cores import usable_core_count
@@ -35,7 +36,8 @@ def _adaptive(costs: Costs, settings: Settings, meter: Meter) -> AdmissionDesk:
     line = WaitingLine(lambda: running.calls, time.monotonic)
     limits = Limits(cores, settings.max_pending_requests, settings.max_queue_ms / 1e3, settings.brown_out_floor)
     pool: RequestPool[Ticket] = RequestPool(settings.threads, THREADS, line)
-    desk = AdmissionDesk(pool, AdaptivePolicy(costs, line, running, limits), _rules(settings), meter, time.monotonic)
+    reading = ReadingLoad(lambda: time.process_time() - pool.used_s())
+    desk = AdmissionDesk(pool, AdaptivePolicy(costs, line, running, reading, limits), _rules(settings), meter, time.monotonic)
     desk.line = line
     return desk
 

@@ -9,6 +9,7 @@ from server.admission.arrival_rate import ArrivalRate
 from server.admission.brown_out import line_share_s, newcomers_room_s, rate_share_s, standing_share_s, use
 from server.admission.line import WaitingLine
 from server.admission.policy import Costs, Gauges
+from server.admission.reading_load import ReadingLoad
 from server.admission.run_limit import RunLimit
 from server.admission.short_budget import ShortBudget
 from server.admission.ticket import Ticket
@@ -23,8 +24,8 @@ HELD = 0.75  # answers take up to a third longer than they are planned to, and w
 SPENT = 0.5  # of what earlier calls saved goes to the next one: a little more for many is worth more than everything for few
 LOOKED_AT = 8  # of those that wait, when their shares are worked out
 GOOD_FOR_S = 0.02  # what follows from rates and costs, which take half a second to move, is worked out anew after that
-FIRST_EDGE_S = 0.0003  # around an answer: decode, encode, gRPC; until it was measured
-POLLING_S = 0.00006  # of that on the polling thread, which nobody measures
+FIRST_EDGE_S = 0.0003  # around an answer on its thread: decode, encode, gRPC; until it was measured
+LEAST_FREE = 0.2  # of the processor is planned with, however much reading takes: somebody must be answered to find out that it takes less
 MOST_EDGE_S = 0.005
 SHORT_S = 0.0008  # two answers that take less than that may share a core: the polling thread is then woken less often in vain
 HARDLY_MORE = 1.2  # than the least: answers that hardly rank may, too; of two that rank, each drives the other's weights out of the cache
@@ -71,10 +72,11 @@ class AdaptivePolicy:
     The numbers of one call are worked out from looks at what other threads change meanwhile: each may be off by one call, none is kept.
     """
 
-    def __init__(self, costs: Costs, line: WaitingLine, running: RunLimit, limits: Limits) -> None:
+    def __init__(self, costs: Costs, line: WaitingLine, running: RunLimit, reading: ReadingLoad, limits: Limits) -> None:
         self._costs = costs
         self._line = line
         self._running = running
+        self._reading = reading
         self._limits = limits
         self._interactive, self._batch = ArrivalRate(RATE_MEMORY_S), ArrivalRate(RATE_MEMORY_S)
         self._budget = ShortBudget()
@@ -122,7 +124,7 @@ class AdaptivePolicy:
         ticket.share_s = self._pressures[ticket.batch].share_s
         ticket.started_s = now_s
         expected_s = min(ticket.allowance_s, expected.full_s, max(left_s, 0.0))
-        ticket.expected_end_s = now_s + expected_s + self._edge_s
+        ticket.expected_end_s = now_s + (expected_s + self._edge_s) / self._free(now_s)
         ticket.short, ticket.alone = expected_s <= max(SHORT_S, HARDLY_MORE * expected.least_s), self._line.running <= 1
         return left_s > (expected.least_s if waited else 0.0)
 
@@ -131,7 +133,7 @@ class AdaptivePolicy:
         duration_s = now_s - ticket.started_s
         if ticket.engine_s > 0.0:
             if ticket.alone and self._line.running <= 1:  # of two at a time each waits for the other
-                edge_s = min(MOST_EDGE_S, max(0.0, duration_s - ticket.engine_s) + POLLING_S)
+                edge_s = min(MOST_EDGE_S, max(0.0, duration_s - ticket.engine_s))
                 self._edge_s += (edge_s - self._edge_s) / EDGE_MEMORY
             saved_s = self._saved_s[ticket.batch] + ticket.share_s - ticket.engine_s
             self._saved_s[ticket.batch] = min(self._expected(now_s).full_s, max(0.0, saved_s))
@@ -169,32 +171,32 @@ class AdaptivePolicy:
         patience_s = self._patience_s(batch) if line.standing_s(now_s, batch) > STANDING_S else BURST * limits.max_queue_s
         if line.waiting(batch) * (expected.floor_s + self._edge_s) > patience_s * left * places:
             return False
-        least_s = expected.least_s + self._edge_s
+        least_s = (expected.least_s + self._edge_s) / self._free(now_s)
         wait_s = (line.rest_s(now_s) + line.ahead_of(deadline_s, batch) * least_s) / (places * left)
         return now_s + wait_s + least_s <= deadline_s
 
     def _allowance_s(self, now_s: float, batch: bool) -> float:
-        expected, edge_s, cores, line = self._expected(now_s), self._edge_s, self._limits.cores, self._line
+        expected, edge_s, processor, line = self._expected(now_s), self._edge_s, self._processor(now_s), self._line
         pressure = self._pressures[batch]
         if not pressure.made_s <= now_s < pressure.made_s + GOOD_FOR_S:
             self._pressures[batch] = pressure = self._pressure(now_s, batch)
         share_s, room_s, waiting = pressure.share_s, pressure.room_s, line.waiting(batch)
         if waiting:
-            room_s = min(room_s, line_share_s(now_s, line.deadlines_s(batch, LOOKED_AT), cores, edge_s))
+            room_s = min(room_s, line_share_s(now_s, line.deadlines_s(batch, LOOKED_AT), processor, edge_s))
             if line.standing_s(now_s, batch) > STANDING_S:  # smaller answers before refusals
-                share_s = min(share_s, standing_share_s(AIM * self._patience_s(batch) * cores / (1 + waiting), share_s, edge_s))
+                share_s = min(share_s, standing_share_s(AIM * self._patience_s(batch) * processor / (1 + waiting), share_s, edge_s))
         else:
             share_s += SPENT * self._saved_s[batch]
         allowance_s = min(max(share_s, expected.floor_s), max(room_s, expected.least_s))
         return math.inf if allowance_s >= expected.full_s else allowance_s
 
     def _pressure(self, now_s: float, batch: bool) -> Pressure:
-        edge_s, expected, cores = self._edge_s, self._expected(now_s), self._limits.cores
+        edge_s, expected, processor, free = self._edge_s, self._expected(now_s), self._processor(now_s), self._free(now_s)
         interactive = self._interactive.per_s(now_s)
-        rate, processor = (self._batch.per_s(now_s), cores * self._left(now_s)) if batch else (interactive, cores)
-        let_in_per_s = min(interactive, cores / (expected.floor_s + edge_s))  # the others are refused, and need no room
-        room_s = HELD * newcomers_room_s(self._budget.budget_s - edge_s, let_in_per_s, expected.least_s + edge_s)
-        return Pressure(now_s, self._rate_share_s(processor, rate), room_s)
+        rate, theirs = (self._batch.per_s(now_s), processor * self._left(now_s)) if batch else (interactive, processor)
+        let_in_per_s = min(interactive, processor / (expected.floor_s + edge_s))  # the others are refused, and need no room
+        room_s = HELD * free * newcomers_room_s(self._budget.budget_s - edge_s / free, let_in_per_s, (expected.least_s + edge_s) / free)
+        return Pressure(now_s, self._rate_share_s(theirs, rate), room_s)
 
     def _rate_share_s(self, processor: float, rate: float) -> float:
         """Calls in a closed loop come as fast as they are answered: smaller answers for them would only bring more of them. Where a line harms
@@ -217,7 +219,15 @@ class AdaptivePolicy:
 
     def _left(self, now_s: float) -> float:
         """The share of the processor that interactive calls leave."""
-        rate, cores, budget_s = self._interactive.per_s(now_s), self._limits.cores, self._budget.budget_s
+        rate, processor, budget_s = self._interactive.per_s(now_s), self._processor(now_s), self._budget.budget_s
         expected = self._expected(now_s)
-        each_s = min(expected.full_s, max(expected.floor_s, rate_share_s(cores, rate, self._edge_s, budget_s))) + self._edge_s
-        return max(LEAST_LEFT, 1.0 - rate * each_s / (use(cores, rate, budget_s) * cores))
+        each_s = min(expected.full_s, max(expected.floor_s, rate_share_s(processor, rate, self._edge_s, budget_s))) + self._edge_s
+        return max(LEAST_LEFT, 1.0 - rate * each_s / (use(processor, rate, budget_s) * processor))
+
+    def _free(self, now_s: float) -> float:
+        """The share of the processor that reading and refusing calls leave to answers: what takes a second of it lasts longer by so much."""
+        return max(LEAST_FREE, 1.0 - self._reading.cores(now_s) / self._limits.cores)
+
+    def _processor(self, now_s: float) -> float:
+        """Cores, as many as that share."""
+        return self._limits.cores * self._free(now_s)

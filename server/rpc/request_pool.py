@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Generic, Protocol, TypeVar
@@ -136,6 +137,7 @@ class RequestPool(Generic[AnyTask]):
         self._started = 0
         self.lock = threading.Lock()
         self._idle: list[_Seat[AnyTask]] = []
+        self._clocks: list[int] = []  # of the processor time of each thread
         self._line = line
 
     def put(self, task: AnyTask) -> None:
@@ -155,6 +157,10 @@ class RequestPool(Generic[AnyTask]):
     def backlog(self) -> int:
         """Tasks that no thread has taken yet."""
         return len(self._line)
+
+    def used_s(self) -> float:
+        """Processor seconds of its threads so far."""
+        return sum(time.clock_gettime(clock) for clock in tuple(self._clocks))
 
     def _hand_out(self) -> None:
         while self._idle and (task := self._line.take()) is not None:
@@ -177,6 +183,7 @@ class RequestPool(Generic[AnyTask]):
 
     def _work(self) -> None:
         slices.compute()
+        self._clocks.append(time.pthread_getcpuclockid(threading.get_ident()))
         seat: _Seat[AnyTask] = _Seat()
         task: AnyTask | None = None
         while True:

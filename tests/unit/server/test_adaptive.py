@@ -10,6 +10,7 @@ import pytest
 
 from server.admission.adaptive import AdaptivePolicy, Limits
 from server.admission.line import WaitingLine
+from server.admission.reading_load import ReadingLoad
 from server.admission.run_limit import RunLimit
 from server.admission.ticket import Ticket
 from tests.unit.server.virtual_worker import EDGE_S, REFUSAL_S, Stream, VirtualWorker
@@ -157,9 +158,8 @@ class Still:
         running = RunLimit(1, 4, lambda: 0.0, lambda: self.now_s)
         self.costs = SimpleNamespace(least_s=least_s, full_s=full_s)
         self.line = WaitingLine(lambda: running.calls, lambda: self.now_s)
-        self.policy = AdaptivePolicy(
-            self.costs, self.line, running, Limits(**{"cores": 1, "most_waiting": 100, "max_queue_s": 0.02, "floor": 0.1, **limits})
-        )
+        limits = Limits(**{"cores": 1, "most_waiting": 100, "max_queue_s": 0.02, "floor": 0.1, **limits})
+        self.policy = AdaptivePolicy(self.costs, self.line, running, ReadingLoad(lambda: 0.0), limits)
 
     def ticket(self, budget_s=0.1, batch=False):
         return Ticket(self.now_s, self.now_s + budget_s, batch, SimpleNamespace(active=lambda: True), lambda _: None)

@@ -11,12 +11,13 @@ from types import SimpleNamespace
 from server.admission.adaptive import AdaptivePolicy, Limits
 from server.admission.bounded import BoundedPolicy
 from server.admission.line import WaitingLine
+from server.admission.reading_load import ReadingLoad
 from server.admission.run_limit import RunLimit
 from server.admission.ticket import Ticket
 from server.rpc.request_pool import Fifo
 
 REFUSAL_S = 31e-6  # of the polling thread, per call that is refused (reliability.md, section 1)
-EDGE_S = 0.0003  # around each answer, the polling thread's part included
+EDGE_S = 0.0003  # around each answer
 RESERVE_S = 0.001  # kept back from the callers' time for the reply
 NOISE = 0.1  # how far answers are from what they were planned to take, one standard deviation
 
@@ -66,13 +67,13 @@ class VirtualWorker:
     outcomes: list[Outcome] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.now_s, self.worked_s = 0.0, 0.0
+        self.now_s, self.worked_s, self.refusing_s = 0.0, 0.0, 0.0
         self.rng = random.Random(self.seed)
         self.costs = SimpleNamespace(full_s=self.full_s, least_s=self.least_s)
         if self.admission == "adaptive":
             running = RunLimit(1, 4, lambda: self.worked_s, lambda: self.now_s)
             self.line = WaitingLine(lambda: running.calls, lambda: self.now_s)
-            self.policy = AdaptivePolicy(self.costs, self.line, running, Limits(1, 1000, 0.02, 0.1))
+            self.policy = AdaptivePolicy(self.costs, self.line, running, ReadingLoad(lambda: self.refusing_s), Limits(1, 1000, 0.02, 0.1))
         else:
             self.line = Fifo()
             self.policy = BoundedPolicy(self.line, math.inf if self.admission == "off" else 64, 1)
@@ -107,6 +108,7 @@ class VirtualWorker:
         elif self.current is not None:
             self.ends_s += REFUSAL_S  # the polling thread takes its time from the call that runs
             self.worked_s += REFUSAL_S
+            self.refusing_s += REFUSAL_S
 
     def _start(self) -> None:
         while self.current is None and (ticket := self.line.take()) is not None:
