@@ -11,7 +11,7 @@ WINDOW_COUNT = 256  # enough for a 99th percentile that is not simply the worst 
 REFRESH_COUNT = 32  # sorting the window costs 10 us; shared by so many observations it costs nothing
 LEAST_COUNT = 8  # with fewer the prior is the better guess
 PRIOR_SHARE = 0.5  # of what nobody has watched yet: half as long again as predicted is believed possible
-ALONE = 2.0  # times the next one, and no more, is believed of the observation that decides: one interruption must not stretch all plans for its window
+ALONE = 2.0  # times the next one, is believed of the observation that decides: one interruption must not stretch all plans of a window
 _ROOT = itemgetter(1)
 
 
@@ -20,8 +20,8 @@ class Margin:
 
     value: the 99th percentile of (actual - predicted) / sqrt(predicted). Interruptions come at random, the more the longer the work, so their spread
     grows with the root of its length; an error of speed grows with the length itself. Hence roots below the usual length, where the first counts
-    more, and proportion above it, where the second does. As long as there are too few observations for a percentile, it is the worst of them; one that
-    stands alone is believed up to ALONE times the next, or as much as of what nobody has watched. A second one like it is believed at once.
+    more, and proportion above it, where the second does. As long as there are too few observations for a percentile, it is the worst of them. One
+    that stands alone is believed up to ALONE times the next, or as much as of what nobody has watched; a second one like it is believed at once.
     """
 
     __slots__ = ("_left", "_seen", "_usual_root", "value")

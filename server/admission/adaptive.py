@@ -18,6 +18,7 @@ RATE_MEMORY_S = 0.5  # the line tells of a spike at once; this tells of what las
 STANDING_S = 0.1  # a line that was never empty for so long is no burst any more
 BURST = 5  # so many times `max_queue_s` may wait for that long
 PATIENT = 10  # times `max_queue_s`: who allows that much is served in full until a line stands, at whatever rate calls come; it may stand for longer
+CHANCE = 0.95  # of the processor at the floor: with more, a line that stands is no chance any more
 LEAST_LEFT = 0.05  # of the processor is assumed for batch calls even where interactive ones take all of it
 AIM = 0.5  # of what may stand: where a line that stands is brought back to
 HELD = 0.75  # answers take up to a third longer than they are planned to, and what those who come meanwhile must get takes longer, too
@@ -168,12 +169,17 @@ class AdaptivePolicy:
         if len(line) >= limits.most_waiting:
             return False
         expected, left = self._expected(now_s), self._left(now_s) if batch else 1.0
-        patience_s = self._patience_s(batch) if line.standing_s(now_s, batch) > STANDING_S else BURST * limits.max_queue_s
+        stands = line.standing_s(now_s, batch) > STANDING_S and (batch or self._too_many(now_s))
+        patience_s = self._patience_s(batch) if stands else BURST * limits.max_queue_s
         if line.waiting(batch) * (expected.floor_s + self._edge_s) > patience_s * left * places:
             return False
         least_s = (expected.least_s + self._edge_s) / self._free(now_s)
         wait_s = (line.rest_s(now_s) + line.ahead_of(deadline_s, batch) * least_s) / (places * left)
         return now_s + wait_s + least_s <= deadline_s
+
+    def _too_many(self, now_s: float) -> bool:
+        """Whether more interactive calls come than can be answered at the floor: where they are fewer, their line is chance and goes by itself."""
+        return self._interactive.per_s(now_s) * (self._expected(now_s).floor_s + self._edge_s) > CHANCE * self._processor(now_s)
 
     def _allowance_s(self, now_s: float, batch: bool) -> float:
         expected, edge_s, processor, line = self._expected(now_s), self._edge_s, self._processor(now_s), self._line

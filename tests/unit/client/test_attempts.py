@@ -55,6 +55,22 @@ def test_an_id_that_the_caller_chose_is_kept_and_the_callers_message_is_never_ch
     assert REQUEST.request_id == ""
 
 
+@pytest.mark.parametrize("policy", [QUICK, SELDOM_HEDGED], ids=["in turn", "side by side"])
+def test_the_headers_of_batch_calls_say_so_in_every_attempt_and_those_of_others_nothing(client_of, policy):
+    said = []
+
+    def act(number, context):
+        said.append(dict(context.invocation_metadata()).get("earshot-priority"))
+        if number == 1:
+            refuse(context)
+
+    batch = pb.RecommendCreatorsRequest(user=REQUEST.user, priority=pb.PRIORITY_BATCH)
+    with serving(act) as server, client_of(server.target, policy=policy) as client:
+        assert client.recommend(batch, PATIENT_S).receipt == "attempt 2"
+        client.recommend(REQUEST, PATIENT_S)
+    assert said == ["batch", "batch", None]
+
+
 @pytest.mark.parametrize(
     "code", [grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND, grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.INTERNAL]
 )

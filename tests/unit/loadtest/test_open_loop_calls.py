@@ -47,6 +47,14 @@ def test_plain_calls_are_first_pages_of_listed_users_encoded_ahead(tmp_path):
     assert plan == plan_of(trial, 0) != plan_of(trial, 1)
 
 
+@pytest.mark.parametrize(("priority", "said"), [("batch", "batch"), ("interactive", None)])
+def test_the_headers_say_of_batch_calls_what_the_client_half_would_say(priority, said):
+    seen = set()
+    with serving(lambda number, context: seen.add(dict(context.invocation_metadata()).get("earshot-priority"))) as server:
+        run_trial(replace(TRIAL, target=server.target, priority=priority), None)
+    assert seen == {said}
+
+
 def test_a_cooperative_client_gets_its_requests_as_they_are():
     assert isinstance(plan_of(replace(TRIAL, cooperative=True), 0)[0].message, pb.RecommendCreatorsRequest)
 

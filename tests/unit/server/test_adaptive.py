@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from server.admission.adaptive import AdaptivePolicy, Limits
+from server.admission.adaptive import GOOD_FOR_S, AdaptivePolicy, Limits
 from server.admission.line import WaitingLine
 from server.admission.reading_load import ReadingLoad
 from server.admission.run_limit import RunLimit
@@ -121,6 +121,17 @@ def test_interactive_calls_do_not_notice_ten_times_as_many_batch_calls(costs):
     assert sum(o.share for o in interactive) >= 0.85 * sum(o.share for o in alone)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_answers_are_planned_with_what_a_flood_of_refusals_leaves_of_the_processor(seed):
+    """A refusal of 190 us, gRPC's threads included, as measured beside a ranker: the flood takes nearly half of the core."""
+    worker = VirtualWorker(*HEAVY, refusal_s=190e-6, seed=seed)
+    outcomes = worker.run(Stream(120, 0.1, 20.0), Stream(2_400, 0.1, 20.0, batch=True))
+    interactive = [outcome for outcome in outcomes if not outcome.stream.batch]
+    assert in_time(interactive) >= 0.995
+    waits_s = sorted(outcome.waited_s for outcome in interactive)
+    assert waits_s[len(waits_s) // 2] <= 0.02
+
+
 def test_batch_calls_alone_get_the_whole_worker():
     outcomes = VirtualWorker(*LIGHT).run(Stream(0.5 / (LIGHT[0] + EDGE_S), 0.2, 5.0, batch=True))
     assert in_time(outcomes) >= 0.995
@@ -151,15 +162,19 @@ def test_no_call_is_started_that_is_dead(seed):
 
 
 class Still:
-    """A policy at a time that stands still, with calls put into its line by hand."""
+    """A policy at a time that stands still, with calls put into its line by hand. reading: of the processor, as long as anybody looks."""
 
-    def __init__(self, least_s=0.001, full_s=0.01, **limits):
+    def __init__(self, least_s=0.001, full_s=0.01, reading=0.0, **limits):
         self.now_s = 10.0
         running = RunLimit(1, 4, lambda: 0.0, lambda: self.now_s)
         self.costs = SimpleNamespace(least_s=least_s, full_s=full_s)
         self.line = WaitingLine(lambda: running.calls, lambda: self.now_s)
         limits = Limits(**{"cores": 1, "most_waiting": 100, "max_queue_s": 0.02, "floor": 0.1, **limits})
-        self.policy = AdaptivePolicy(self.costs, self.line, running, ReadingLoad(lambda: 0.0), limits)
+        self.policy = AdaptivePolicy(self.costs, self.line, running, ReadingLoad(lambda: reading * self.now_s), limits)
+        for _ in range(100 if reading else 0):
+            self.now_s += 0.1
+            self.policy.gauges(self.now_s)
+        self.now_s += 2 * GOOD_FOR_S  # what follows from it is worked out anew
 
     def ticket(self, budget_s=0.1, batch=False):
         return Ticket(self.now_s, self.now_s + budget_s, batch, SimpleNamespace(active=lambda: True), lambda _: None)
@@ -201,10 +216,21 @@ def test_a_line_that_stands_is_bounded_closer_than_a_burst():
     for _ in range(4):
         assert still.offer(budget_s=0.3)
     still.now_s += 0.2
-    for _ in range(60):  # who came of late was in a hurry
+    for _ in range(400):  # who came of late was in a hurry, and one of them every 1.25 ms is more than a core answers
         still.policy.admits(still.now_s, still.ticket(budget_s=0.03))
     assert still.offer(budget_s=0.03)
     assert not still.offer(budget_s=0.03)
+
+
+def test_a_line_that_stands_by_chance_may_be_as_long_as_a_burst():
+    """As few come as can be answered at the floor: refusing them would not make them fewer."""
+    still = Still(max_queue_s=0.004)
+    for _ in range(4):
+        assert still.offer(budget_s=0.3)
+    still.now_s += 0.2
+    for _ in range(60):
+        still.policy.admits(still.now_s, still.ticket(budget_s=0.03))
+    assert sum(still.offer(budget_s=0.03) for _ in range(100)) == 16 - 3
 
 
 def test_a_line_of_patient_callers_may_stand_as_long_as_a_burst():
@@ -241,6 +267,28 @@ def test_a_call_that_waits_past_its_time_is_dropped():
     late = still.ticket(budget_s=0.05)
     still.now_s += 0.0495  # half a millisecond is left, the least answer takes one
     assert not still.policy.start(still.now_s, late)
+
+
+def test_half_a_processor_that_reads_leaves_half_of_the_allowance():
+    alone, beside = Still(full_s=1.0, floor=0.0), Still(full_s=1.0, floor=0.0, reading=0.5)
+    for still in (alone, beside):
+        for _ in range(100):
+            still.policy.admits(still.now_s, still.ticket())
+    allowance_s = [still.policy.gauges(still.now_s).allowance_share for still in (alone, beside)]
+    assert 0.35 * allowance_s[0] <= allowance_s[1] <= 0.55 * allowance_s[0]
+
+
+def test_who_would_wait_too_long_because_others_are_refused_is_refused_too():
+    """Each takes twice as long beside a thread that refuses all the time."""
+    alone, beside = Still(max_queue_s=1.0), Still(max_queue_s=1.0, reading=0.5)
+    counts = [sum(still.offer(budget_s=0.1 + 1e-6 * number) for number in range(100)) for still in (alone, beside)]
+    assert 0.4 * counts[0] <= counts[1] <= 0.6 * counts[0]
+
+
+def test_however_much_reading_takes_somebody_is_answered():
+    assert Still(reading=1.0, max_queue_s=1.0).offer(budget_s=0.02)
+    still = Still(reading=1.0, max_queue_s=1.0)
+    assert sum(still.offer(budget_s=0.1) for _ in range(40)) >= 5
 
 
 def test_the_gauges_show_what_is_held_back():

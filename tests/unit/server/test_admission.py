@@ -139,6 +139,37 @@ def test_interactive_calls_overtake_batch_calls_and_the_hurried_the_patient(edge
     assert gate.worked[1:] == ["hurried", "patient", "batch too", "batch"]
 
 
+def test_a_batch_call_that_says_so_in_its_headers_is_refused_before_its_message(edge, gate):
+    """Others wait for their message: nobody knows yet what they are."""
+    one = edge(gate, costs=(0.5, 0.5), threads=1, max_pending_requests=50)
+    hold_all_threads(one, gate, 1)
+    assert refused(call(one, "batch", timeout=0.4, batch=True).result).code() is Code.UNAVAILABLE  # from now on headers are looked at
+    connection = RawConnection(one.held.port)
+    try:
+        limit = ("grpc-timeout", "400m")
+        connection.send(headers(1, RECOMMEND, [limit, ("earshot-priority", "batch")]), headers(3, RECOMMEND, [limit]))
+        assert connection.status(1) == Code.UNAVAILABLE.value[0]
+        assert one.unfinished == 1
+        assert count(one, RefusalReason.BATCH) == 2
+        connection.send(data(3, message(REQUEST.SerializeToString()), END_STREAM))
+        assert connection.status(3) == Code.UNAVAILABLE.value[0]
+        assert count(one, RefusalReason.OVERLOAD) == 1
+    finally:
+        connection.close()
+
+
+def test_the_field_holds_where_the_headers_say_otherwise(edge, gate):
+    one = edge(gate, threads=1, max_pending_requests=50, max_queue_ms=1000)
+    held = hold_all_threads(one, gate, 1)
+    first = call(one, "batch", metadata=(("earshot-priority", "interactive"),), batch=True)
+    wait_until(lambda: one.pool.backlog() == 1, 5, "it waits")
+    second = call(one, "interactive", metadata=(("earshot-priority", "batch"),))
+    wait_until(lambda: one.pool.backlog() == 2, 5, "it waits")
+    gate.open.set()
+    assert all(waiting.result().request_id for waiting in [*held, first, second])
+    assert gate.worked[1:] == ["interactive", "batch"]
+
+
 def test_under_load_the_engine_gets_an_allowance_and_without_load_none(edge, gate):
     one = edge(gate, costs=(0.001, 0.1), threads=1, max_pending_requests=500, max_queue_ms=10_000, brown_out_floor=0.1)
     gate.open.set()

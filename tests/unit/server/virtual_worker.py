@@ -55,7 +55,7 @@ class Outcome:
 @dataclass
 class VirtualWorker:
     """Seconds of processor: a full answer, and the least one. admission: as the setting. anytime: whether the engine keeps to time and allowance.
-    fixed_s: of a ranker call; without an allowance for it answers are the least.
+    fixed_s: of a ranker call; without an allowance for it answers are the least. refusal_s: of the polling thread, for each call that is refused.
     """
 
     full_s: float
@@ -63,6 +63,7 @@ class VirtualWorker:
     admission: str = "adaptive"
     anytime: bool = True
     fixed_s: float = 0.0
+    refusal_s: float = REFUSAL_S
     seed: int = 7
     outcomes: list[Outcome] = field(default_factory=list)
 
@@ -106,9 +107,10 @@ class VirtualWorker:
             self.known[ticket] = outcome
             self.line.put(ticket)
         elif self.current is not None:
-            self.ends_s += REFUSAL_S  # the polling thread takes its time from the call that runs
-            self.worked_s += REFUSAL_S
-            self.refusing_s += REFUSAL_S
+            self.ends_s += self.refusal_s  # the polling thread takes its time from the call that runs, nearly always from its engine
+            self.current.engine_s += self.refusal_s
+            self.worked_s += self.refusal_s
+            self.refusing_s += self.refusal_s
 
     def _start(self) -> None:
         while self.current is None and (ticket := self.line.take()) is not None:
