@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -41,11 +42,11 @@ def _full(client: RecommendationClient, user_id: str) -> pb.RecommendCreatorsRes
     return answer
 
 
-def mean_ndcg(samples: Samples, trial: Trial, full: Mapping[str, Mapping[str, float]]) -> float:
-    """Of the answers within the deadline; a trial that keeps slates. nan without any."""
+def mean_ndcg(samples: Samples, trial: Trial, full: Mapping[str, Mapping[str, float]], until_s: float = math.inf) -> float:
+    """Of the answers within the deadline to calls planned before `until_s`; a trial that keeps slates. nan without any."""
     known: dict[str, float] = {}  # the same slate comes many times
     values = []
-    for slate in _slates_in_time(samples, trial):
+    for slate in _slates_in_time(samples, trial, until_s):
         if slate not in known:
             user_id, *ids = slate.split(" ")
             known[slate] = ndcg(ids, full[user_id])
@@ -53,8 +54,8 @@ def mean_ndcg(samples: Samples, trial: Trial, full: Mapping[str, Mapping[str, fl
     return statistics.fmean(values) if values else float("nan")
 
 
-def _slates_in_time(samples: Samples, trial: Trial) -> Iterable[str]:
+def _slates_in_time(samples: Samples, trial: Trial, until_s: float) -> Iterable[str]:
     calls = samples.measured(trial.warm_up_s)
-    for slate, outcome, latency_s in zip(calls.slates, calls.outcome, calls.latency_s, strict=True):
-        if outcome == OK and latency_s <= trial.deadline_s:
+    for slate, outcome, latency_s, planned_s in zip(calls.slates, calls.outcome, calls.latency_s, calls.planned_s, strict=True):
+        if outcome == OK and latency_s <= trial.deadline_s and planned_s < until_s:
             yield slate

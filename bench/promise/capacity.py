@@ -34,22 +34,21 @@ def capacity(rig: Rig, ranker: str, deadline_s: float = DEADLINE_S) -> float:
 
     Raises RuntimeError where no rate holds.
     """
-    return capacities(rig, ranker, [deadline_s])[0] or _none_holds(deadline_s)
+    name, kept = _name(ranker, deadline_s), _kept(rig)
+    if name in kept:
+        return kept.get(name)["c"] or _none_holds(deadline_s)
+    with rig.serve(ranker)() as target:
+        return capacity_of(rig, target, ranker, deadline_s) or _none_holds(deadline_s)
 
 
-def capacities(rig: Rig, ranker: str, deadlines_s: Sequence[float]) -> list[float]:
-    """C by deadline, of one server; 0 where no rate holds. Each search begins at what was found last."""
-    kept = _kept(rig)
-    names = [_name(ranker, deadline_s) for deadline_s in deadlines_s]
-    if not all(name in kept for name in names):
-        first = FIRST_RATE_PER_S
-        with rig.serve(ranker)() as target:
-            for name, deadline_s in zip(names, deadlines_s, strict=True):
-                if name not in kept:
-                    print(f"C, {ranker} ranker, deadline {deadline_s * 1e3:g} ms", flush=True)
-                    kept.keep(name, search(rig, target, deadline_s, first))
-                first = kept.get(name)["c"] or first
-    return [kept.get(name)["c"] for name in names]
+def capacity_of(rig: Rig, target: Target, ranker: str, deadline_s: float, first_rate_per_s: float = FIRST_RATE_PER_S) -> float:
+    """The same of such a server that runs already; 0 where no rate holds. first_rate_per_s: where the search begins."""
+    name, kept = _name(ranker, deadline_s), _kept(rig)
+    if name not in kept:
+        print(f"C, {ranker} ranker, deadline {deadline_s * 1e3:g} ms", flush=True)
+        kept.keep(name, search(rig, target, deadline_s, first_rate_per_s))
+    c: float = kept.get(name)["c"]
+    return c
 
 
 def search(rig: Rig, target: Target, deadline_s: float, first_rate_per_s: float) -> dict[str, Any]:

@@ -6,6 +6,7 @@ Option = tuple[str, int]
 
 MESSAGE_BYTES = 1 << 20
 METADATA_BYTES = 8192  # soft = hard: between two different limits gRPC refuses at random
+UNTAKEN_COUNT = 128  # twice the default of `max_pending_requests`, at 0.1 ms each: what the polling thread has not taken is late by 13 ms at most
 
 
 def server_options(share_port: bool) -> list[Option]:
@@ -26,5 +27,9 @@ def server_options(share_port: bool) -> list[Option]:
         ("grpc.keepalive_permit_without_calls", 0),
         ("grpc.http2.min_ping_interval_without_data_ms", 30_000),
         ("grpc.http2.max_ping_strikes", 2),
+        # Calls that the polling thread has not taken yet. Beyond, gRPC itself ends them (CANCELLED, without a word): first some, by chance, then all.
+        # It is the last resort: where more come than can be refused, everybody would else be taken when it is too late, and nobody answered in time.
+        ("grpc.server.max_pending_requests", UNTAKEN_COUNT),
+        ("grpc.server.max_pending_requests_hard_limit", 2 * UNTAKEN_COUNT),
         ("grpc.server_max_unrequested_time_in_server", 5),  # seconds; work that nobody took for that long is dead
     ]

@@ -17,9 +17,8 @@ from earshot.client.errors import NO_RETRY_MS, RefusedLocally, code_of, pushback
 from earshot.client.policy import CallPolicy
 from earshot.client.retry_tokens import RetryTokens
 
-REFUSALS = frozenset(
-    {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED}
-)  # by a server, or by what stands before it; a deadline that passed is no refusal
+# By a server, or by what stands before it; CANCELLED by one that cannot even say so. A deadline that passed is no refusal.
+REFUSALS = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.CANCELLED})
 
 
 @dataclass(slots=True)

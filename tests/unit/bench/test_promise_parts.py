@@ -79,14 +79,14 @@ class Rehearsal:
         self.rig = Rig(World(out / "data"), out, 60.0, rankers=("light",), deadlines_ms=(20.0, 50.0), server_core=None, client_core=None)
         self.asked: list[tuple[str, float, float]] = []
         self.most = math.inf
-        for name, stand_in in {"capacities": self.capacities, "ensure_bundle": lambda *_: None, "_full": lambda *_: {}, "_see": self.see}.items():
+        for name, stand_in in {"capacity_of": self.capacity_of, "ensure_bundle": lambda *_: None, "_full": lambda *_: {}, "_see": self.see}.items():
             monkeypatch.setattr(deadlines, name, stand_in)
         monkeypatch.setattr(deadlines, "_server", lambda rig, ranker, name: lambda: nullcontext(Target(name, 1)))
 
-    def capacities(self, rig, ranker, deadlines_s):
-        return [100.0 for _ in deadlines_s]
+    def capacity_of(self, rig, target, ranker, deadline_s, first_rate_per_s):
+        return 100.0
 
-    def see(self, rig, target, place) -> Seen:
+    def see(self, rig, target, place, seconds=10.0) -> Seen:
         if len(self.asked) >= self.most:
             raise KeyboardInterrupt
         self.asked.append((target.address, place.deadline_ms, place.load))
@@ -103,7 +103,7 @@ class Rehearsal:
 
 @pytest.fixture
 def rehearsal(monkeypatch, tmp_path) -> Rehearsal:
-    monkeypatch.setattr(deadlines, "mean_ndcg", lambda samples, trial, full: 0.9)
+    monkeypatch.setattr(deadlines, "mean_ndcg", lambda samples, trial, full, until_s: 0.9)
     return Rehearsal(monkeypatch, tmp_path)
 
 
@@ -145,7 +145,7 @@ def test_the_table_says_of_every_rival_what_was_measured_or_why_not(rehearsal):
 
 
 def test_where_no_rate_holds_nobody_is_measured_and_the_line_says_so(rehearsal, monkeypatch):
-    monkeypatch.setattr(deadlines, "capacities", lambda rig, ranker, deadlines_s: [0.0, 0.0])
+    monkeypatch.setattr(deadlines, "capacity_of", lambda *_: 0.0)
     deadlines.measure(rehearsal.rig, rehearsal.parts())
     proof = deadlines.report(rehearsal.rig, rehearsal.parts())
     assert (rehearsal.asked, proof.met) == ([], False)

@@ -198,8 +198,9 @@ def test_hedges_stop_when_too_many_attempts_fail(client_of):
     assert server.attempt_count <= 55
 
 
-def test_a_local_refusal_sends_nothing_and_can_be_told_from_the_servers(client_of):
-    with serving(failing(10**6)) as server, client_of(server.target, policy=NO_RETRIES) as client:
+@pytest.mark.parametrize("code", [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.CANCELLED])
+def test_a_local_refusal_sends_nothing_and_can_be_told_from_the_servers(client_of, code):
+    with serving(failing(10**6, code=code)) as server, client_of(server.target, policy=NO_RETRIES) as client:
         errors = [error_of(client) for _ in range(200)]
     local = [error for error in errors if isinstance(error, RefusedLocally)]
     assert len(local) + server.attempt_count == 200
