@@ -18,10 +18,13 @@ class Deadline:
 
     Laws (tests/unit/domain/test_deadline.py): the remainder never grows while the clock runs forward, an earlier deadline never has more left
     than a later one, and `before` never yields a later deadline.
+
+    grace_s: an answer that comes so much later may still be in time. Nothing is planned into it, and nothing is given up before it is over.
     """
 
     at_s: float
     clock: Clock
+    grace_s: float = 0.0
 
     @classmethod
     def after(cls, budget_s: float, clock: Clock) -> Deadline:
@@ -43,9 +46,9 @@ class Deadline:
 
     def before(self, reserve_s: float) -> Deadline:
         """The same deadline moved `reserve_s` (>= 0) earlier, to keep time for what follows."""
-        return Deadline(self.at_s - max(reserve_s, 0.0), self.clock)
+        return Deadline(self.at_s - max(reserve_s, 0.0), self.clock, self.grace_s)
 
     def check(self, doing: str) -> None:
-        """Raise DeadlinePassed, naming what would have been done, when no time is left."""
-        if self.clock() >= self.at_s:  # twice per request, so without a detour by `passed`
+        """Raise DeadlinePassed, naming what would have been done, when no time is left, nor of the grace."""
+        if self.clock() >= self.at_s + self.grace_s:  # twice per request, so without a detour by `passed`
             raise DeadlinePassed(f"the deadline passed before the server could {doing}; allow more time", {"stage": doing})

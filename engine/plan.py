@@ -39,7 +39,7 @@ class Planner:
     work_clock: Clock = time.thread_time
 
     def begin(self, wanted_count: int, page_size: int, exact: bool, terms: Terms) -> Plan:
-        """The plan before retrieval. Raises DeadlinePassed when a page in similarity order is not expected to be ready in time."""
+        """The plan before retrieval. Raises DeadlinePassed when a page in similarity order is not expected to be ready in time, grace included."""
         left_s, running = terms.deadline.remaining_s(), max(1, self.load.count)
         costs, retrieve = self.costs, self.costs.of_stage_1(exact)
         sure_s = self._rest_s(running) + retrieve.sure(wanted_count, running) + costs.rank.sure(wanted_count, running)
@@ -52,7 +52,7 @@ class Planner:
         timely = widest(wanted_count, lambda n: retrieve.sure(n, running) + costs.rank.typical(n, running) <= spare_s)
         allowed = wanted_count if unlimited else widest(wanted_count, lambda n: self._total(n, n, exact) <= terms.allowance_s)
         least_s = costs.rest.typical(1, running) + retrieve.typical(page_size, running)
-        if timely < page_size and least_s > left_s:
+        if timely < page_size and least_s > left_s + terms.deadline.grace_s:
             retrieve.starved = True
             raise _too_late(left_s, least_s)
         count = min(wanted_count, max(page_size, min(timely, allowed)))

@@ -34,10 +34,11 @@ def _adaptive(costs: Costs, settings: Settings, meter: Meter) -> AdmissionDesk:
     cores = min(settings.threads, max(1, usable_core_count() // settings.workers))  # a pinned worker sees one
     running = RunLimit(cores, settings.threads, ProcessorTime().wanted_s, time.monotonic)
     line = WaitingLine(lambda: running.calls, time.monotonic)
-    limits = Limits(cores, settings.max_pending_requests, settings.max_queue_ms / 1e3, settings.brown_out_floor)
+    rules = _rules(settings)
+    limits = Limits(cores, settings.max_pending_requests, settings.max_queue_ms / 1e3, settings.brown_out_floor, rules.grace_s)
     pool: RequestPool[Ticket] = RequestPool(settings.threads, THREADS, line)
     reading = ReadingLoad(lambda: time.process_time() - pool.used_s())
-    desk = AdmissionDesk(pool, AdaptivePolicy(costs, line, running, reading, limits), _rules(settings), meter, time.monotonic)
+    desk = AdmissionDesk(pool, AdaptivePolicy(costs, line, running, reading, limits), rules, meter, time.monotonic)
     desk.line = line
     return desk
 

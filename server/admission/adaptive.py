@@ -36,12 +36,15 @@ EDGE_MEMORY = 32  # calls
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What was set. cores: that this worker has for itself. floor: share of the full answer below which load alone makes none smaller."""
+    """What was set. cores: that this worker has for itself. floor: share of the full answer below which load alone makes none smaller. grace_s: how
+    much later than its deadline the least answer may end before a call is given up.
+    """
 
     cores: int
     most_waiting: int
     max_queue_s: float
     floor: float
+    grace_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +130,7 @@ class AdaptivePolicy:
         expected_s = min(ticket.allowance_s, expected.full_s, max(left_s, 0.0))
         ticket.expected_end_s = now_s + (expected_s + self._edge_s) / self._free(now_s)
         ticket.short, ticket.alone = expected_s <= max(SHORT_S, HARDLY_MORE * expected.least_s), self._line.running <= 1
-        return left_s > (expected.least_s if waited else 0.0)
+        return left_s + self._limits.grace_s > (expected.least_s if waited else 0.0)
 
     def finish(self, now_s: float, ticket: Ticket) -> None:
         """Learn what lies around the answers, and how many may run."""
@@ -175,7 +178,7 @@ class AdaptivePolicy:
             return False
         least_s = (expected.least_s + self._edge_s) / self._free(now_s)
         wait_s = (line.rest_s(now_s) + line.ahead_of(deadline_s, batch) * least_s) / (places * left)
-        return now_s + wait_s + least_s <= deadline_s
+        return now_s + wait_s + least_s <= deadline_s + limits.grace_s
 
     def _too_many(self, now_s: float) -> bool:
         """Whether more interactive calls come than can be answered at the floor: where they are fewer, their line is chance and goes by itself."""

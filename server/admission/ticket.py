@@ -18,7 +18,7 @@ class Caller(Protocol):
 class Ticket:
     """What is known of one call: made when it is whole, carried with it to the end. Seconds are those of one monotonic clock.
 
-    arrived_s, deadline_s: when its headers were there, and when the engine must be done with it. message: the request. batch: its priority.
+    arrived_s, deadline_s: when its headers were there, and when the engine must be done with it; grace_s: how much later is better than never. message: the request. batch: its priority.
     allowance_s, share_s, started_s, expected_end_s, short, alone: set when a thread takes it; short: two of its kind may share a core; alone: no
     other one ran then.
     engine_s: how long the engine took, 0 before.
@@ -34,6 +34,7 @@ class Ticket:
         "deadline_s",
         "engine_s",
         "expected_end_s",
+        "grace_s",
         "message",
         "share_s",
         "short",
@@ -50,7 +51,7 @@ class Ticket:
         self.allowance_s = self.share_s = math.inf
         self.started_s = self.expected_end_s = arrived_s
         self.short = self.alone = False
-        self.engine_s = 0.0
+        self.engine_s = self.grace_s = 0.0
 
     def active(self) -> bool:
         """Whether the caller still waits."""

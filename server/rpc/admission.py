@@ -113,7 +113,7 @@ class AdmissionDesk:
         if call.deadline_s == math.inf:  # the server's own time limit is no reason to hurry a caller whose message is on its way
             call.deadline_s = now_s + self._rules.budget_s(math.inf)
         ticket = Ticket(call.arrived_s, call.deadline_s, batch, call, self._serve)
-        ticket.message = message
+        ticket.message, ticket.grace_s = message, self._rules.grace_s
         if self.policy.admits(now_s, ticket) or self._second_look(now_s, call, batch):
             self.pool.put(ticket)
         else:

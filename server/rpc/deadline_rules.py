@@ -7,6 +7,7 @@ from dataclasses import dataclass
 NO_DEADLINE_S = 1e12  # without one grpcio reports about 9.2e18 seconds left
 LIMIT_PER_RESERVE_S = 0.030  # of a time limit: for each so much, the reserve is kept once more
 MOST_RESERVES = 10.0
+GRACE = 0.5  # of one reserve: replies seldom take all of it, so who has less time left than he needs is given up only when half of it would not do
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,11 @@ class DeadlineRules:
     default_s: float
     max_s: float
     reserve_s: float
+
+    @property
+    def grace_s(self) -> float:
+        """How much later than planned an answer is still worth a trial."""
+        return GRACE * self.reserve_s
 
     def budget_s(self, remaining_s: float) -> float:
         """The time that may be used when gRPC says `remaining_s` (> 0); not above 0 where the reserve takes all of it."""

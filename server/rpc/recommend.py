@@ -70,7 +70,7 @@ class RecommendHandler:
             call.request_id = message.request_id[:MAX_REQUEST_ID_BYTES]  # for the log, should it be refused
         request = decode_request(message, time.time())
         call.request_id, call.user_id = request.request_id, request.user_id
-        terms = Terms(Deadline(ticket.deadline_s, self._clock), ticket.allowance_s, ticket.caller.active)
+        terms = Terms(Deadline(ticket.deadline_s, self._clock, ticket.grace_s), ticket.allowance_s, ticket.caller.active)
         call.answer = answer = self._engine.recommend(request, terms)
         ticket.engine_s = answer.duration_s
         return self._encoder.encode(request.request_id, answer, message.view == pb.RESPONSE_VIEW_DIAGNOSTIC)  # type: ignore[union-attr]  # decoded
