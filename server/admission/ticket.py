@@ -18,7 +18,8 @@ class Caller(Protocol):
 class Ticket:
     """What is known of one call: made when it is whole, carried with it to the end. Seconds are those of one monotonic clock.
 
-    arrived_s, deadline_s: when its headers were there, and when the engine must be done with it; grace_s: how much later is better than never. message: the request. batch: its priority.
+    arrived_s, deadline_s: when its headers were there, and when the engine must be done with it. grace_s: how much later is better than never.
+    message: the request. batch: its priority.
     allowance_s, share_s, started_s, expected_end_s, short, alone: set when a thread takes it; short: two of its kind may share a core; alone: no
     other one ran then.
     engine_s: how long the engine took, 0 before.

@@ -1,6 +1,9 @@
 """Refuses calls here that the server would most likely refuse: a refusal costs it work too.
 
-"Client-Side Throttling" in the chapter "Handling Overload" of Site Reliability Engineering (Beyer, Jones, Petoff, Murphy; O'Reilly 2016).
+"Client-Side Throttling" in the chapter "Handling Overload" of Site Reliability Engineering (Beyer, Jones, Petoff, Murphy; O'Reilly 2016), changed
+in two points. The book lets a server see twice what it accepts. A server that makes its answers smaller under load refuses for a fifth of what it answers for, and
+would then spend a quarter of itself on refusals: hence K = 1.2. And the most that is refused has a limit, as in Envoy's admission control: the book's
+client remembers an outage by what it refused itself, and comes back exponentially, from nothing, over many windows.
 """
 
 from __future__ import annotations
@@ -15,20 +18,28 @@ SLICE_COUNT = 120  # of the window; what is older leaves it one slice at a time
 
 
 class AdaptiveThrottle:
-    """Refuses with probability max(0, (requests - k * accepts) / (requests + 1)), of the last `window_s` seconds. Safe from any thread.
+    """Refuses with probability max(0, (requests - k * accepts) / (requests + 1)), of the last `window_s` seconds, and `most` at most. Safe from any
+    thread.
 
     requests: those refused here, and those that have ended. One that still runs is neither accepted nor refused: were it counted, a burst of first
     calls would refuse itself. accepts: those of them that the server did not refuse.
-    k: how many requests reach the server for each one that it accepts; 2 wastes some of its work and learns soon that it has recovered.
+    k: how many requests reach the server for each one that it accepts; a larger one wastes more of its work, and learns sooner that it has recovered.
+    most: 1 for the book's; with less, some requests always find out whether the server is back.
     clock: monotonic seconds. draw: uniform in [0, 1). Raises ValueError.
     """
 
     def __init__(
-        self, *, k: float = 2.0, window_s: float = 120.0, clock: Callable[[], float] = time.monotonic, draw: Callable[[], float] = random.random
+        self,
+        *,
+        k: float = 1.2,
+        window_s: float = 10.0,
+        most: float = 0.9,
+        clock: Callable[[], float] = time.monotonic,
+        draw: Callable[[], float] = random.random,
     ) -> None:
-        if not k >= 1 or not window_s > 0:
-            raise ValueError(f"k is {k} and window_s {window_s}; k must be at least 1, and the window longer than 0 s")
-        self._k, self._slice_s = k, window_s / SLICE_COUNT
+        if not k >= 1 or not window_s > 0 or not 0 <= most <= 1:
+            raise ValueError(f"k is {k}, window_s {window_s}, most {most}; wanted are at least 1, more than 0 s, and from 0 to 1")
+        self._k, self._slice_s, self._most = k, window_s / SLICE_COUNT, most
         self._clock, self._draw = clock, draw
         self._lock = threading.Lock()
         self._slices: deque[list[int]] = deque()  # [number of the slice, requests, accepts], oldest first
@@ -56,7 +67,7 @@ class AdaptiveThrottle:
             self._count(accepted=accepted)
 
     def _probability(self) -> float:
-        return max(0.0, (self._request_count - self._k * self._accept_count) / (self._request_count + 1))
+        return min(self._most, max(0.0, (self._request_count - self._k * self._accept_count) / (self._request_count + 1)))
 
     def _number(self) -> int:
         return int(self._clock() / self._slice_s)

@@ -24,6 +24,12 @@ def test_a_passed_deadline_is_refused_with_what_would_have_been_done():
         Terms(Deadline(0.0, clock)).check("rank")
 
 
+def test_nothing_is_given_up_before_the_grace_is_over():
+    Terms(Deadline(0.0, clock, grace_s=0.001)).check("rank")
+    with pytest.raises(DeadlinePassed, match="could rank"):
+        Terms(Deadline(-0.001, clock, grace_s=0.001)).check("rank")
+
+
 def test_a_caller_that_has_gone_is_canceled_with_what_would_have_been_done():
     with pytest.raises(Canceled, match="could rank"):
         Terms(Deadline(1.0, clock), active=lambda: False).check("rank")

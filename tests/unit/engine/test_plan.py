@@ -45,6 +45,19 @@ def counts(planned):
     return (0, 0, 0) if planned is None else (planned[0].retrieve_count, planned[0].rank_count, planned[1].rank_count)
 
 
+@pytest.mark.parametrize(("left_s", "is_planned"), [(0.0, True), (-0.0004, True), (-0.0006, False)])
+def test_within_the_grace_a_page_is_planned_and_nothing_else(left_s, is_planned):
+    """It takes half a millisecond; one of grace is given."""
+    planner = Planner(CostModel(retrieve=StageCost(0.0004), rank=StageCost(0.001, 1e-5), rest=StageCost(0.0001)))
+    terms = Terms(Deadline(left_s, lambda: 0.0, grace_s=0.001))
+    if not is_planned:
+        with pytest.raises(DeadlinePassed):
+            planner.begin(200, 20, False, terms)
+        return
+    plan = planner.begin(200, 20, False, terms)
+    assert (plan.retrieve_count, planner.again(plan, 20, False, terms).rank_count) == (20, 0)
+
+
 @given(models, seconds, seconds, st.integers(1, 12))
 def test_more_time_never_plans_fewer_candidates(costs, budget_s, more_s, running):
     less, more = counts(plans(costs, budget_s, running=running)), counts(plans(costs, budget_s + more_s, running=running))

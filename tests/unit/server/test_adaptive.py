@@ -291,6 +291,19 @@ def test_however_much_reading_takes_somebody_is_answered():
     assert sum(still.offer(budget_s=0.1) for _ in range(40)) >= 5
 
 
+def test_who_could_still_be_answered_within_the_grace_is_neither_refused_nor_dropped():
+    strict, kind = Still(max_queue_s=1.0), Still(max_queue_s=1.0, grace_s=0.005)
+    assert strict.offer(budget_s=0.05)
+    assert kind.offer(budget_s=0.05)
+    assert not strict.offer(budget_s=0.008)  # the first one takes 10 ms, the least answer one
+    assert kind.offer(budget_s=0.008)
+    assert not kind.offer(budget_s=0.005)
+    for still, is_started in ((strict, False), (kind, True)):
+        waited = still.ticket(budget_s=0.05)
+        still.now_s += 0.0495
+        assert still.policy.start(still.now_s, waited) is is_started
+
+
 def test_the_gauges_show_what_is_held_back():
     still = Still()
     assert still.policy.gauges(still.now_s).allowance_share == 1.0

@@ -25,5 +25,10 @@ def test_who_allows_more_has_no_less(one_s, other_s):
     assert RULES.budget_s(min(one_s, other_s)) <= RULES.budget_s(max(one_s, other_s))
 
 
+def test_a_call_is_given_up_half_a_reserve_after_what_is_planned():
+    assert RULES.grace_s == pytest.approx(0.0005)
+    assert DeadlineRules(0.2, math.inf, 0.0).grace_s == 0.0
+
+
 def test_no_reserve_keeps_nothing_back():
     assert DeadlineRules(0.2, math.inf, 0.0).budget_s(0.05) == 0.05
