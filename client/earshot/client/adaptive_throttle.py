@@ -1,9 +1,9 @@
 """Refuses calls here that the server would most likely refuse: a refusal costs it work too.
 
 "Client-Side Throttling" in the chapter "Handling Overload" of Site Reliability Engineering (Beyer, Jones, Petoff, Murphy; O'Reilly 2016), changed
-in two points. The book lets a server see twice what it accepts. A server that makes its answers smaller under load refuses for a fifth of what it answers for, and
-would then spend a quarter of itself on refusals: hence K = 1.2. And the most that is refused has a limit, as in Envoy's admission control: the book's
-client remembers an outage by what it refused itself, and comes back exponentially, from nothing, over many windows.
+in two points. The book lets a server see twice what it accepts. A server that makes its answers smaller under load refuses for a fifth of what it
+answers for, and would then spend a quarter of itself on refusals: hence K = 1.2. And the most that is refused has a limit, as in Envoy's admission
+control: the book's client remembers an outage by what it refused itself, and comes back exponentially, from nothing, over many windows.
 """
 
 from __future__ import annotations
