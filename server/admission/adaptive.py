@@ -86,6 +86,7 @@ class AdaptivePolicy:
         self._budget = ShortBudget()
         self._edge_s = FIRST_EDGE_S
         self._refusing = [False, False]  # interactive, batch, by the last decision; while False, headers are let pass without a look
+        self._batch_refused_s = -math.inf  # when a batch call was, last
         self._pressures = [_NO_PRESSURE, _NO_PRESSURE]  # interactive, batch
         self._last_expected = _UNKNOWN
         self._saved_s = [0.0, 0.0]  # of the shares of the same, what their calls could not use
@@ -101,6 +102,7 @@ class AdaptivePolicy:
             return True
         if batch:
             self._batch.add(now_s)
+            self._batch_refused_s = now_s
         else:
             self._add_unknown(now_s)
         return False
@@ -114,6 +116,8 @@ class AdaptivePolicy:
             self._budget.add(ticket.deadline_s - ticket.arrived_s)
         fits = self._fits(now_s, ticket.deadline_s, ticket.batch)
         self._refusing[ticket.batch] = not fits
+        if ticket.batch and not fits:
+            self._batch_refused_s = now_s
         return fits
 
     def reconsiders(self, now_s: float, deadline_s: float, batch: bool) -> bool:
@@ -174,7 +178,7 @@ class AdaptivePolicy:
         expected, left = self._expected(now_s), self._left(now_s) if batch else 1.0
         stands = line.standing_s(now_s, batch) > STANDING_S and (batch or self._too_many(now_s))
         patience_s = self._patience_s(batch) if stands else BURST * limits.max_queue_s
-        if line.waiting(batch) * (expected.floor_s + self._edge_s) > patience_s * left * places:
+        if line.waiting(batch) * (self._floor_s(now_s, batch) + self._edge_s) > patience_s * left * places:
             return False
         least_s = (expected.least_s + self._edge_s) / self._free(now_s)
         wait_s = (line.rest_s(now_s) + line.ahead_of(deadline_s, batch) * least_s) / (places * left)
@@ -182,7 +186,13 @@ class AdaptivePolicy:
 
     def _too_many(self, now_s: float) -> bool:
         """Whether more interactive calls come than can be answered at the floor: where they are fewer, their line is chance and goes by itself."""
-        return self._interactive.per_s(now_s) * (self._expected(now_s).floor_s + self._edge_s) > CHANCE * self._processor(now_s)
+        return self._interactive.per_s(now_s) * (self._floor_s(now_s, batch=False) + self._edge_s) > CHANCE * self._processor(now_s)
+
+    def _floor_s(self, now_s: float, batch: bool) -> float:
+        """What load alone makes no answer cheaper than. It is there to refuse some rather than to answer all of them badly, but not to refuse people
+        for the sake of machines: beside batch calls that are refused it gives way for interactive ones."""
+        expected = self._expected(now_s)
+        return expected.least_s if not batch and now_s < self._batch_refused_s + RATE_MEMORY_S else expected.floor_s
 
     def _allowance_s(self, now_s: float, batch: bool) -> float:
         expected, edge_s, processor, line = self._expected(now_s), self._edge_s, self._processor(now_s), self._line
@@ -196,14 +206,14 @@ class AdaptivePolicy:
                 share_s = min(share_s, standing_share_s(AIM * self._patience_s(batch) * processor / (1 + waiting), share_s, edge_s))
         else:
             share_s += SPENT * self._saved_s[batch]
-        allowance_s = min(max(share_s, expected.floor_s), max(room_s, expected.least_s))
+        allowance_s = min(max(share_s, self._floor_s(now_s, batch)), max(room_s, expected.least_s))
         return math.inf if allowance_s >= expected.full_s else allowance_s
 
     def _pressure(self, now_s: float, batch: bool) -> Pressure:
         edge_s, expected, processor, free = self._edge_s, self._expected(now_s), self._processor(now_s), self._free(now_s)
         interactive = self._interactive.per_s(now_s)
         rate, theirs = (self._batch.per_s(now_s), processor * self._left(now_s)) if batch else (interactive, processor)
-        let_in_per_s = min(interactive, processor / (expected.floor_s + edge_s))  # the others are refused, and need no room
+        let_in_per_s = min(interactive, processor / (self._floor_s(now_s, batch) + edge_s))  # the others are refused, and need no room
         room_s = HELD * free * newcomers_room_s(self._budget.budget_s - edge_s / free, let_in_per_s, (expected.least_s + edge_s) / free)
         return Pressure(now_s, self._rate_share_s(theirs, rate), room_s)
 
@@ -230,7 +240,7 @@ class AdaptivePolicy:
         """The share of the processor that interactive calls leave."""
         rate, processor, budget_s = self._interactive.per_s(now_s), self._processor(now_s), self._budget.budget_s
         expected = self._expected(now_s)
-        each_s = min(expected.full_s, max(expected.floor_s, rate_share_s(processor, rate, self._edge_s, budget_s))) + self._edge_s
+        each_s = min(expected.full_s, max(self._floor_s(now_s, batch=False), rate_share_s(processor, rate, self._edge_s, budget_s))) + self._edge_s
         return max(LEAST_LEFT, 1.0 - rate * each_s / (use(processor, rate, budget_s) * processor))
 
     def _free(self, now_s: float) -> float:

@@ -132,6 +132,14 @@ def test_answers_are_planned_with_what_a_flood_of_refusals_leaves_of_the_process
     assert waits_s[len(waits_s) // 2] <= 0.02
 
 
+def test_nobody_interactive_is_refused_for_the_sake_of_a_floor_beside_refused_batch_calls():
+    """At the floor they would need more than a flood of 2,700 refusals a second leaves; answers below it fit."""
+    outcomes = VirtualWorker(*HEAVY, refusal_s=190e-6).run(Stream(160, 0.1, 20.0), Stream(2_700, 0.1, 20.0, batch=True))
+    interactive = [outcome for outcome in outcomes if not outcome.stream.batch]
+    assert in_time(interactive) >= 0.995
+    assert sum(outcome.share for outcome in interactive) >= 0.05 * len(interactive)
+
+
 def test_batch_calls_alone_get_the_whole_worker():
     outcomes = VirtualWorker(*LIGHT).run(Stream(0.5 / (LIGHT[0] + EDGE_S), 0.2, 5.0, batch=True))
     assert in_time(outcomes) >= 0.995
