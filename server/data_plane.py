@@ -47,7 +47,8 @@ class DataPlane:
         self.meter = Meter(Board(assignment.board_fd, settings.workers).row(place))
         self._desk = admission_desk(engine.costs, settings, self.meter)
         # grpcio asks a pool for `submit` and nothing else
-        self._server = grpc.server(cast("ThreadPoolExecutor", Reception()), options=server_options(share_port=True))
+        options = server_options(share_port=True, pending_count=settings.max_pending_requests)
+        self._server = grpc.server(cast("ThreadPoolExecutor", Reception()), options=options)
         self._access_log = AccessLog(settings.access_logs_per_s, assignment.user_hash_key, time.monotonic)
         self._stopped = threading.Event()
         self.front = Front(self._server, f"{SERVICE}/{METHOD}", self._handler(engine).recommend_creators, deserialize, self._desk)

@@ -6,11 +6,15 @@ Option = tuple[str, int]
 
 MESSAGE_BYTES = 1 << 20
 METADATA_BYTES = 8192  # soft = hard: between two different limits gRPC refuses at random
-UNTAKEN_COUNT = 128  # twice the default of `max_pending_requests`, at 0.1 ms each: what the polling thread has not taken is late by 13 ms at most
+USUAL_PENDING_COUNT = 64  # the default of `max_pending_requests`
+UNTAKEN_TIMES = 2  # so many: at 0.1 ms each, what the polling thread has not taken is late by 13 ms then
 
 
-def server_options(share_port: bool) -> list[Option]:
-    """Channel options. share_port: several processes listen on the port, which the control process holds for them."""
+def server_options(share_port: bool, pending_count: int = USUAL_PENDING_COUNT) -> list[Option]:
+    """Channel options. share_port: several processes listen on the port, which the control process holds for them. pending_count: of calls that may
+    wait for a thread.
+    """
+    untaken_count = UNTAKEN_TIMES * max(USUAL_PENDING_COUNT, pending_count)  # few may wait, and yet many come at the same moment
     return [
         ("grpc.so_reuseport", int(share_port)),
         ("grpc.max_concurrent_streams", 100),  # keeps rapid resets from starving everybody else
@@ -29,7 +33,7 @@ def server_options(share_port: bool) -> list[Option]:
         ("grpc.http2.max_ping_strikes", 2),
         # Calls that the polling thread has not taken yet. Beyond, gRPC itself ends them (CANCELLED, without a word): first some, by chance, then all.
         # It is the last resort: where more come than can be refused, everybody would else be taken when it is too late, and nobody answered in time.
-        ("grpc.server.max_pending_requests", UNTAKEN_COUNT),
-        ("grpc.server.max_pending_requests_hard_limit", 2 * UNTAKEN_COUNT),
+        ("grpc.server.max_pending_requests", untaken_count),
+        ("grpc.server.max_pending_requests_hard_limit", 2 * untaken_count),
         ("grpc.server_max_unrequested_time_in_server", 5),  # seconds; work that nobody took for that long is dead
     ]

@@ -13,7 +13,7 @@ from earshot.client import reason_of
 from earshot.v1 import recommendation_service_pb2 as pb
 from earshot.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
 from server.admission.adaptive import GOOD_FOR_S
-from server.rpc.options import UNTAKEN_COUNT
+from server.rpc.options import UNTAKEN_TIMES, USUAL_PENDING_COUNT
 from server.telemetry import board as slots
 from server.telemetry.board import RefusalReason
 from tests.integration.raw_http2 import END_STREAM, RawConnection, data, headers, message, reset
@@ -244,13 +244,14 @@ def test_calls_that_were_reset_while_they_waited_keep_nobody_out(edge, gate):
 
 def test_beyond_what_can_be_refused_grpc_itself_ends_calls_and_the_others_are_answered(edge):
     """The polling thread stands still while 380 calls come."""
-    one, goes_on = edge(answer, max_pending_requests=1000, admission="bounded"), threading.Event()
+    one, goes_on = edge(answer, max_pending_requests=USUAL_PENDING_COUNT, admission="off"), threading.Event()
+    untaken_count = UNTAKEN_TIMES * USUAL_PENDING_COUNT
     take = one.plane.front.desk.refusal
     one.plane.front.desk.refusal = lambda call: take(call) if goes_on.wait(10) else None
     channels = [grpc.insecure_channel(one.held.address, [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_retries", 0)]) for _ in range(4)]
     try:
         calls = [RecommendationServiceStub(channel).RecommendCreators.future(REQUEST, timeout=20) for channel in channels for _ in range(95)]
-        wait_until(lambda: sum(one.done() for one in calls) >= len(calls) - 2 * UNTAKEN_COUNT - 1, 10, "so many are ended at once")
+        wait_until(lambda: sum(one.done() for one in calls) >= len(calls) - 2 * untaken_count - 1, 10, "so many are ended at once")
         assert {one.code() for one in calls if one.done()} == {Code.CANCELLED}
         goes_on.set()
         answered = sum(one.code() is Code.OK for one in calls)
@@ -258,7 +259,7 @@ def test_beyond_what_can_be_refused_grpc_itself_ends_calls_and_the_others_are_an
         goes_on.set()
         for channel in channels:
             channel.close()
-    assert UNTAKEN_COUNT <= answered <= 2 * UNTAKEN_COUNT + 1
+    assert untaken_count <= answered <= 2 * untaken_count + 1
 
 
 def test_refusals_are_counted_by_reason_and_code_and_waits_are_measured(edge, gate):
