@@ -13,8 +13,8 @@ MEMORY_S = 0.25  # a flood is known for what it is in that time; the line tells 
 class ReadingLoad:
     """In cores, of late. used_s: processor seconds that the threads which read and refuse have used so far.
 
-    Beside 2,300 refused calls a second they took two fifths of a core, half of it in gRPC's own threads: answers planned with the whole core stood
-    in a line until interactive calls were refused, too. Any thread may ask: of two that look at the same moment one is forgotten.
+    Beside 2,300 refused calls a second they took two fifths of a core, a third of that in gRPC's own threads: answers planned with the whole core
+    stood in a line until interactive calls were refused, too. Any thread may ask: of two that look at the same moment one is forgotten.
     """
 
     __slots__ = ("_seen", "_used_s")

@@ -22,7 +22,7 @@ from server.rpc.request_pool import Job, RequestPool
 from server.telemetry.board import RefusalReason
 from server.telemetry.meter import Meter
 
-PRIORITY_KEY, BATCH = "earshot-priority", "batch"  # of the metadata; the request's own field holds, this only lets a refusal come before the message
+PRIORITY_KEY, BATCH = "earshot-priority", "batch"  # of the metadata: only lets a refusal come before the message, whose own field holds
 RETRY_AFTER_S = 0.05  # a few full queues' worth: long enough for a burst to pass, short enough not to idle
 SPREAD = (0.6, 1.4, 0.8, 1.2, 1.0)  # of it, in turn: callers that were refused together do not come back together
 SWEEP_EVERY_S = 0.005

@@ -127,7 +127,7 @@ class RecommendCreatorsRequest(_message.Message):
     """Where the slate is shown; selects the profile of the same name, or the default one. At most 64 bytes."""
     priority: Global___Priority.ValueType
     """How the request counts when the server cannot serve everybody. A batch call that says so in its metadata too, `earshot-priority: batch`, can be
-    refused before its message is received, which costs the server half as much; where the two differ, this field holds.
+    refused before its message is received. Metadata alone makes no batch call: once the message is there, this field holds.
     """
     bundle_version: _builtins.str
     """Pins the answer to a bundle version; FAILED_PRECONDITION when it is not the one loaded."""
